@@ -1,0 +1,63 @@
+"""Every topic of Ginkgo, in one place: name, partitions, retention. `contracts.md` section 1 in code."""
+
+from __future__ import annotations
+
+from ginkgo_streams.engine.topics import TopicSpec, compacted, kept
+
+SLOTS = 24
+MARKET_PARTITIONS = 10
+
+NODE_APP = "execution_node_group"
+LIVECORE_APP = "livecore_group"
+
+MARKET_DATA = "ginkgo.live.market.data"
+SUBMISSION = "ginkgo.live.orders.submission"
+FEEDBACK = "ginkgo.live.orders.feedback"
+CONTROL = "ginkgo.live.control.commands"
+SCHEDULE = "ginkgo.live.schedule.updates"
+EVENTS = "ginkgo.live.system.events"
+ALERTS = "ginkgo.alerts"
+
+TICKS = f"{NODE_APP}.ticks"
+SNAPSHOTS = f"{NODE_APP}.snapshots"
+INTEREST = f"{NODE_APP}.interest"
+SIM_ORDERS = f"{LIVECORE_APP}.sim.orders"
+
+DLQ = ".dlq"
+
+
+def changelog(app: str, table: str) -> str:
+    """The changelog topic that Faust gives a table of an app."""
+    return f"{app}-{table}-changelog"
+
+
+def leader(app: str) -> str:
+    """The one-partition topic by which Faust elects an app's leader."""
+    return f"{app}-__assignor-__leader"
+
+
+def all_topics(slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS) -> list[TopicSpec]:
+    """Every topic, dead-letter topics, changelogs and leader topics included."""
+    public = [
+        kept(MARKET_DATA, market_partitions, 7),
+        kept(SUBMISSION, slots, 30),
+        kept(FEEDBACK, slots, 30),
+        kept(CONTROL, slots, 7),
+        compacted(SCHEDULE, 1),
+        kept(EVENTS, 3, 7),
+        kept(ALERTS, 3, 30),
+    ]
+    internal = [
+        kept(TICKS, slots, 1 / 24),
+        kept(SNAPSHOTS, slots, 7),
+        compacted(INTEREST, 1),
+        kept(SIM_ORDERS, market_partitions, 7),
+        compacted(changelog(NODE_APP, "portfolios"), slots),
+        compacted(changelog(NODE_APP, "windows"), slots),
+        compacted(changelog(LIVECORE_APP, "gateway"), slots),
+        compacted(changelog(LIVECORE_APP, "exchange"), market_partitions),
+        kept(leader(NODE_APP), 1, 1),
+        kept(leader(LIVECORE_APP), 1, 1),
+    ]
+    dead = [kept(name + DLQ, 1, 30) for name in (MARKET_DATA, SUBMISSION, FEEDBACK, CONTROL, ALERTS, TICKS, SIM_ORDERS, SNAPSHOTS)]
+    return public + internal + dead
