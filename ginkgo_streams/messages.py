@@ -58,10 +58,14 @@ def iso(value: int) -> str:
     return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Message(msgspec.Struct, kw_only=True, tag_field="event_type", omit_defaults=False, rename={"v": "_v"}):
+def _version() -> int:
+    return 1  # a factory, not a default: `omit_defaults` would leave the version out
+
+
+class Message(msgspec.Struct, kw_only=True, tag_field="event_type"):
     """What all public messages carry."""
 
-    v: Version = 1
+    v: Version = msgspec.field(name="_v", default_factory=_version)
     timestamp: str
 
 
