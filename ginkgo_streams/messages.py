@@ -297,6 +297,19 @@ class PositionView(msgspec.Struct, kw_only=True):
     profit_loss: Number
 
 
+class LedgerLine(msgspec.Struct, kw_only=True):
+    """What a portfolio has booked in one code since it began, cumulative. Volumes in shares, money in CNY, all >= 0."""
+
+    code: str
+    bought_volume: int = 0
+    sold_volume: int = 0
+    bought_amount: Number = 0
+    sold_amount: Number = 0
+    commission: Number = 0
+    stamp_duty: Number = 0
+    transfer_fee: Number = 0
+
+
 class Snapshot(msgspec.Struct, kw_only=True, rename={"v": "_v"}):
     """Internal: a portfolio as people and databases see it. The newest by (epoch, seq) counts."""
 
@@ -320,6 +333,7 @@ class Snapshot(msgspec.Struct, kw_only=True, rename={"v": "_v"}):
     open_orders: list[dict[str, Any]]
     orders: int
     fills: int
+    ledger: list[LedgerLine] = []
     drops: dict[str, int]
     transitions: list[dict[str, Any]]
     history: list[dict[str, Any]]
