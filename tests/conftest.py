@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.servers.kafka import fresh_kafka, kafka
+from tests.servers.toxiproxy import proxied_kafka, toxiproxy
 
-__all__ = ["fresh_kafka", "kafka"]
+__all__ = ["fresh_kafka", "kafka", "proxied_kafka", "toxiproxy"]
