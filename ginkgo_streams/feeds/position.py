@@ -36,8 +36,8 @@ async def read_position(bootstrap_servers: str, topic: str = topics.MARKET_DATA)
     if not numbers:
         return Position()
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
     try:
+        await consumer.start()
         async with asyncio.timeout(STALL_S):
             return await _read(consumer, [TopicPartition(topic, number) for number in numbers])
     finally:
@@ -47,8 +47,8 @@ async def read_position(bootstrap_servers: str, topic: str = topics.MARKET_DATA)
 async def partitions_of(bootstrap_servers: str, topic: str) -> list[int]:
     """The partitions of a topic, empty where it does not exist. Raises KafkaError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
     try:
+        await admin.start()
         (described,) = await admin.describe_topics([topic])
         return sorted(partition["partition"] for partition in described["partitions"])
     finally:
