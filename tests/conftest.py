@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tests.servers.databases import fresh_mariadb, mariadb, redis_server
 from tests.servers.kafka import fresh_kafka, kafka
 from tests.servers.toxiproxy import proxied_kafka, toxiproxy
 
-__all__ = ["fresh_kafka", "kafka", "proxied_kafka", "toxiproxy"]
+__all__ = ["fresh_kafka", "fresh_mariadb", "kafka", "mariadb", "proxied_kafka", "redis_server", "toxiproxy"]
