@@ -16,7 +16,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from ginkgo_streams.feeds import session
+from ginkgo_streams.domain.market import sessions
 from ginkgo_streams.feeds.step import Step
 from ginkgo_streams.messages import PriceUpdate, iso
 
@@ -92,7 +92,7 @@ def _steps(bars: list[Bar], speed: float) -> Iterator[Step]:
 
 
 def _close(day: date) -> int:
-    return session.midnight(day) + session.CLOSE_MS
+    return sessions.moment(day.toordinal(), sessions.CLOSE)
 
 
 def _update(bar: Bar, moment: int) -> PriceUpdate:

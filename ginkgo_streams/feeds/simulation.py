@@ -7,27 +7,26 @@ of its own, seeded by (seed, day, place of resumption), so a day does not depend
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ginkgo_streams.feeds import session
+from ginkgo_streams.domain.events import UNIT
+from ginkgo_streams.domain.market import sessions
+from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.feeds.step import Step
 from ginkgo_streams.messages import PriceUpdate, iso
 
-TICK_UNITS = 100
-"""0.01 CNY in units of 0.0001 CNY."""
+BEFORE_OPEN_MS = 5 * 60_000
+"""The clock of a new day comes this long before its first price."""
 
-LOT = 100
+AFTER_CLOSE_MS = 60_000
+"""The last clock of a day: behind the close, so that day orders have expired."""
 
-Limits = Callable[[str, int, date], tuple[int, int] | None]
-"""(code, previous close in units, day) to (lowest, highest) price in units; None: no limits that day."""
-
-NextDay = Callable[[date], date]
-"""The first trading day after a day."""
+TRADING_MS = (sessions.NOON - sessions.CONTINUOUS) + (sessions.CLOSING - sessions.AFTERNOON)
+"""Continuous trading of a day; the simulated market has no auctions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,45 +80,41 @@ class _Market:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a series begins: on first_day, a trading day, or later: only after `after_ms`, the newest event time already
+    """Where a series begins: on first_day, the ordinal of a trading day, or later: only after `after_ms`, the newest event time already
     published (0: nothing was), be it in the middle of that day. last: the last update of each code, to go on from."""
 
-    first_day: date
+    first_day: int
     after_ms: int = 0
     last: Mapping[str, PriceUpdate] = field(default_factory=dict)
 
 
-def simulate(settings: SimulationSettings, start: Start, limits: Limits, next_day: NextDay) -> Iterator[Step]:
+def simulate(settings: SimulationSettings, start: Start, profile: Profile) -> Iterator[Step]:
     """The steps of the series from its start, without an end: prices while the sessions last, in between the clock alone
-    (11:30, 12:59:59, 15:00, 15:01, 09:25), so that what waits for the close or the next day sees it come."""
-    market = _opening_market(settings, start)
+    (09:25, 11:30, 12:59:59, 15:00, 15:01), so that what waits for the close or the next day sees it come."""
+    market = _opening_market(settings, start, profile.tick)
     day = start.first_day
     if start.after_ms:
-        last_day = session.day_of(start.after_ms)
-        in_session = start.after_ms < session.midnight(last_day) + session.CLOSE_MS and next_day(_yesterday(last_day)) == last_day
+        last_day = profile.calendar_day(start.after_ms)
+        in_session = profile.is_trading_day(last_day) and start.after_ms < profile.close_ts(last_day)
         if day <= last_day and in_session and market.open.all():
             day = last_day
         else:
-            day, market = max(day, next_day(last_day)), _overnight(market)
+            day, market = max(day, profile.next_trading_day(last_day)), _overnight(market)
     while True:
-        yield from (step for step in _day(settings, market, day, start.after_ms, limits) if step.time_ms > start.after_ms)
+        yield from (step for step in _day(settings, market, day, start.after_ms, profile) if step.time_ms > start.after_ms)
         market = _overnight(market)
-        day = next_day(day)
+        day = profile.next_trading_day(day)
 
 
-def _yesterday(day: date) -> date:
-    return date.fromordinal(day.toordinal() - 1)
-
-
-def _opening_market(settings: SimulationSettings, start: Start) -> _Market:
+def _opening_market(settings: SimulationSettings, start: Start, tick: int) -> _Market:
     codes = sorted(settings.initial_prices)
-    initial = _on_grid(np.array([settings.initial_prices[code] * 10_000 for code in codes]))
+    initial = _on_grid(np.array([settings.initial_prices[code] * UNIT for code in codes]), tick)
     market = _Market(codes, initial, initial.copy(), *(np.zeros(len(codes), np.int64) for _ in range(3)))
     for row, code in enumerate(codes):
         if (last := start.last.get(code)) is None:
             continue
         price, previous, first, high, low = (
-            round(value * 10_000) for value in (last.price, last.prev_close or last.price, last.open or 0, last.high or 0, last.low or 0)
+            round(value * UNIT) for value in (last.price, last.prev_close or last.price, last.open or 0, last.high or 0, last.low or 0)
         )
         market.price[row], market.prev_close[row], market.open[row], market.high[row], market.low[row] = price, previous, first, high, low
     return market
@@ -130,19 +125,30 @@ def _overnight(market: _Market) -> _Market:
     return _Market(market.codes, market.price, market.price.copy(), zeros, zeros.copy(), zeros.copy())
 
 
-def _on_grid(units: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.maximum(np.rint(units / TICK_UNITS), 1).astype(np.int64) * TICK_UNITS
+def _on_grid(units: NDArray[np.float64], tick: int) -> NDArray[np.int64]:
+    return np.maximum(np.rint(units / tick), 1).astype(np.int64) * tick
 
 
-def _day(settings: SimulationSettings, market: _Market, day: date, after_ms: int, limits: Limits) -> Iterator[Step]:
-    midnight = session.midnight(day)
-    resumed = midnight + session.OPEN_MS <= after_ms
-    rng = np.random.default_rng([settings.seed, day.toordinal(), after_ms if resumed else 0])
+def _moments(step_ms: int) -> Iterator[tuple[int, float]]:
+    """When prices come, every step_ms of continuous trading: (ms since midnight, share of the day's trading gone, 0 to 1).
+    The first of each half is its very opening; none at 11:30 or 14:57."""
+    morning = sessions.NOON - sessions.CONTINUOUS
+    for opening, closing, gone in ((sessions.CONTINUOUS, sessions.NOON, 0), (sessions.AFTERNOON, sessions.CLOSING, morning)):
+        for time in range(opening, closing, step_ms):
+            yield time, (gone + time - opening) / TRADING_MS
+
+
+def _day(settings: SimulationSettings, market: _Market, day: int, after_ms: int, profile: Profile) -> Iterator[Step]:
+    midnight = sessions.moment(day, 0)
+    resumed = midnight + sessions.CONTINUOUS <= after_ms
+    rng = np.random.default_rng([settings.seed, day, after_ms if resumed else 0])
     count = len(market.codes)
-    bounds = [limits(code, int(previous), day) or (TICK_UNITS, int(previous) * 4) for code, previous in
-              zip(market.codes, market.prev_close, strict=True)]  # fmt: skip
+    bounds = [
+        profile.price_limits(code, previous, day) or (profile.tick, previous * 4)
+        for code, previous in zip(market.codes, market.prev_close.tolist(), strict=True)
+    ]
     low, high = (np.array(column, np.int64) for column in zip(*bounds, strict=True))
-    steps = session.CONTINUOUS_MS / settings.event_step_ms
+    steps = TRADING_MS / settings.event_step_ms
     sigma = settings.daily_volatility / math.sqrt(steps)
     hidden = np.log(market.price)
     if not resumed:
@@ -151,14 +157,15 @@ def _day(settings: SimulationSettings, market: _Market, day: date, after_ms: int
     wait = 1 / settings.ticks_per_second if settings.ticks_per_second else 0.0
     pause = settings.session_break_s if settings.ticks_per_second else 0.0
 
-    yield Step(midnight + session.PRE_OPEN_MS, (), pause)
-    lunch = False
-    for moment, gone in session.moments(settings.event_step_ms):
-        if moment >= session.AFTERNOON_MS and not lunch:
-            lunch = True
-            yield Step(midnight + session.LUNCH_MS, (), wait)
-            yield Step(midnight + session.AFTERNOON_MS - 1_000, (), pause)
-        if midnight + moment <= after_ms:
+    yield Step(midnight + sessions.CONTINUOUS - BEFORE_OPEN_MS, (), pause)
+    afternoon = False
+    for time, gone in _moments(settings.event_step_ms):
+        if time >= sessions.AFTERNOON and not afternoon:
+            afternoon = True
+            yield Step(midnight + sessions.NOON, (), wait)
+            yield Step(midnight + sessions.AFTERNOON - 1_000, (), pause)
+        now = midnight + time
+        if now <= after_ms:
             continue
         shape = _u_shape(gone)
         hidden += rng.normal(0, 1, count) * sigma * shape
@@ -167,10 +174,10 @@ def _day(settings: SimulationSettings, market: _Market, day: date, after_ms: int
             target = math.log(high[runner] * 1.02)
             hidden[runner] = min(target, hidden[runner] + 0.4 * 20 / steps) if hidden[runner] < target else target
         hidden = np.clip(hidden, np.log(low * 0.99), np.log(high * 1.03))
-        price = np.clip(_on_grid(np.exp(hidden)), low, high)
-        yield Step(midnight + moment, _updates(settings, market, price, low, high, midnight + moment, shape / steps, rng), wait)
-    yield Step(midnight + session.CLOSE_MS, (), wait)
-    yield Step(midnight + session.CLOSE_MS + session.MINUTE_MS, (), wait)
+        price = np.clip(_on_grid(np.exp(hidden), profile.tick), low, high)
+        yield Step(now, _updates(settings, market, profile, price, (low, high), now, shape / steps, rng), wait)
+    yield Step(midnight + sessions.CLOSE, (), wait)
+    yield Step(midnight + sessions.CLOSE + AFTER_CLOSE_MS, (), wait)
 
 
 def _u_shape(gone: float) -> float:
@@ -185,25 +192,26 @@ def _limit_up_plan(settings: SimulationSettings, rng: np.random.Generator, count
 
 
 def _updates(
-    settings: SimulationSettings, market: _Market, price: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64],
-    time_ms: int, share_of_day: float, rng: np.random.Generator,
+    settings: SimulationSettings, market: _Market, profile: Profile, price: NDArray[np.int64],
+    bounds: tuple[NDArray[np.int64], NDArray[np.int64]], time_ms: int, share_of_day: float, rng: np.random.Generator,
 ) -> list[PriceUpdate]:  # fmt: skip
     """Move the market to `price` and say so, one update per code. share_of_day: of a day's turnover, in this step."""
     count = len(market.codes)
+    low, high = bounds
     opening = market.open == 0
     market.price = price
     market.open = np.where(opening, price, market.open)
     market.high = np.maximum(market.high, price)
     market.low = np.where(opening, price, np.minimum(market.low, price))
-    shares = settings.daily_turnover * share_of_day * 10_000 / price * rng.lognormal(-0.5, 1.0, count)
-    volume = np.rint(shares / LOT).astype(np.int64) * LOT
+    shares = settings.daily_turnover * share_of_day * UNIT / price * rng.lognormal(-0.5, 1.0, count)
+    volume = np.rint(shares / profile.lot).astype(np.int64) * profile.lot
     at_ask = rng.random(count) < 0.5  # the last trade was at the ask: the bid is a tick below, else the ask a tick above
-    bid = np.where(at_ask, price - TICK_UNITS, price)
-    ask = np.where(at_ask, price, price + TICK_UNITS)
+    bid = np.where(at_ask, price - profile.tick, price)
+    ask = np.where(at_ask, price, price + profile.tick)
     locked_up, locked_down = price >= high, price <= low
     bid, ask = np.where(locked_up, price, bid), np.where(locked_down, price, ask)
     no_ask, no_bid = locked_up | (ask > high), locked_down | (bid < low)
-    depth = np.maximum(rng.lognormal(5, 1, (2, count)).astype(np.int64), 1) * LOT
+    depth = np.maximum(rng.lognormal(5, 1, (2, count)).astype(np.int64), 1) * profile.lot
     timestamp = iso(time_ms)
     columns = zip(
         market.codes, price.tolist(), volume.tolist(), market.open.tolist(), market.high.tolist(), market.low.tolist(),
@@ -211,8 +219,8 @@ def _updates(
     )  # fmt: skip
     return [
         PriceUpdate(
-            timestamp=timestamp, code=code, price=p / 10_000, volume=v, open=o / 10_000, high=h / 10_000, low=lo / 10_000,
-            close=p / 10_000, prev_close=pc / 10_000, bid_price=None if nb else b / 10_000, ask_price=None if na else a / 10_000,
+            timestamp=timestamp, code=code, price=p / UNIT, volume=v, open=o / UNIT, high=h / UNIT, low=lo / UNIT,
+            close=p / UNIT, prev_close=pc / UNIT, bid_price=None if nb else b / UNIT, ask_price=None if na else a / UNIT,
             bid_volume=0 if nb else bv, ask_volume=0 if na else av, seq=time_ms,
         )
         for code, p, v, o, h, lo, pc, b, a, nb, na, bv, av in columns
