@@ -1,0 +1,157 @@
+"""A Faust app set up for this engine, and the way its agents hand events to a runner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.assignor import NodeAssignor
+from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.runner import Runner
+from ginkgo_streams.engine.table import SMALL_ROCKSDB, FencedTable
+from ginkgo_streams.engine.watchdog import watch
+
+log = logging.getLogger("ginkgo.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """What an app of the engine needs to know."""
+
+    app_id: str
+    node_id: str
+    bootstrap: str
+    datadir: Path
+    capacity: int = 0
+    session_timeout_s: float = 3.0
+    heartbeat_s: float = 0.5
+    standbys: int = 1
+    web_port: int = 0
+    web_bind: str = "127.0.0.1"
+
+
+class EngineApp(faust.App):  # type: ignore[misc]
+    """Faust with the engine's transport, assignor and tables; slots are given back before the group is left."""
+
+    def __init__(self, settings: AppSettings, **kwargs: Any) -> None:
+        self.engine = settings
+        self.runners: list[Runner] = []
+        self.before_start: list[Callable[[], Awaitable[None]]] = []
+        self.before_stop: list[Callable[[], Awaitable[None]]] = []
+        self.after_stop: list[Callable[[], Awaitable[None]]] = []
+        self._watchdog: asyncio.Task[None] | None = None
+        super().__init__(
+            settings.app_id,
+            broker=[f"kafka://{address.strip()}" for address in settings.bootstrap.split(",")],
+            datadir=str(settings.datadir),
+            store="rocksdb://",
+            PartitionAssignor=NodeAssignor,
+            processing_guarantee="at_least_once",
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            table_standby_replicas=settings.standbys,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=settings.session_timeout_s,
+            broker_heartbeat_interval=settings.heartbeat_s,
+            broker_rebalance_timeout=15.0,
+            broker_request_timeout=40.0,
+            broker_max_poll_interval=60.0,
+            broker_commit_interval=0.5,
+            broker_commit_every=1_000_000,
+            producer_request_timeout=40.0,
+            producer_linger_ms=0,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=4096,
+            web_enabled=bool(settings.web_port),
+            web_port=settings.web_port or 6066,
+            web_bind=settings.web_bind,
+            canonical_url=f"http://{settings.node_id}",
+            autodiscover=False,
+            **kwargs,
+        )
+        self.transport = internals.Transport([*self.conf.broker], self)
+        self.on_partitions_revoked.connect(self._revoked)
+        self.on_rebalance_complete.connect(self._recovered)
+
+    # ---- building -----------------------------------------------------------------------------------------------
+
+    def fenced_table(self, name: str, partitions: int) -> FencedTable:
+        """Declare a table of raw keys and values."""
+        self.conf.Table = FencedTable
+        table = self.Table(name, partitions=partitions, key_type=bytes, value_type=bytes, options=dict(SMALL_ROCKSDB))
+        assert isinstance(table, FencedTable)
+        return table
+
+    def raw_topic(self, name: str) -> Any:
+        """Declare a topic of raw keys and values."""
+        return self.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    async def on_first_start(self) -> None:
+        """Before anything connects: topics, broadcast tables."""
+        self.engine.datadir.mkdir(parents=True, exist_ok=True)
+        for step in self.before_start:
+            await step()
+        await super().on_first_start()
+
+    async def on_started(self) -> None:
+        """All is running."""
+        self._watchdog = asyncio.ensure_future(watch(self, self.runners))
+        await super().on_started()
+
+    async def on_stop(self) -> None:
+        """Give the slots back while we are still a member, then let Faust leave the group."""
+        internals.cancel_quietly(self._watchdog)
+        for step in self.before_stop:
+            await step()
+        for runner in self.runners:
+            await runner.release()
+        await super().on_stop()
+        for runner in self.runners:
+            runner.stop()
+        for step in self.after_stop:
+            await step()
+
+    async def _revoked(self, *args: Any, **kwargs: Any) -> None:
+        for runner in self.runners:
+            await runner.release()
+
+    async def _recovered(self, *args: Any, **kwargs: Any) -> None:
+        for runner in self.runners:
+            await runner.load()
+
+
+async def consume(
+    app: EngineApp, stream: Any, take: Callable[[Any], Awaitable[None]], reject: Callable[[Any, ValueError], Awaitable[None]]
+) -> None:
+    """The body of every agent: hand each event on; a bad one goes where `reject` puts it; a bug ends the process.
+
+    `noack`: the offset is committed by the runner's checkpoints, never because the loop went round.
+    """
+    async for event in stream.noack().events():
+        try:
+            await take(event)
+        except ValueError as error:
+            await reject(event, error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            die(f"agent of {event.message.topic}: {type(error).__name__}: {error}", error)
+
+
+def run(app: EngineApp, loglevel: str = "WARNING", services: Sequence[Any] = ()) -> int:
+    """Run a worker in the foreground until SIGINT or SIGTERM; the exit status."""
+    worker = faust.Worker(app, *services, loglevel=loglevel, quiet=True, console_port=0, redirect_stdouts=False, override_logging=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    return 0

@@ -1,0 +1,132 @@
+"""Faust's partition assignor with our placement: the scheduler of the cluster, inside Kafka's own group protocol.
+
+It runs in the group leader's consumer thread, and any member may be the leader; so pins and weights come from
+tables that every process has whole (`AppPlacement`), and what only a member knows travels in its metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from faust.assignor.client_assignment import ClientAssignment, ClientMetadata, CopartitionedAssignment
+from faust.assignor.cluster_assignment import ClusterAssignment
+from faust.assignor.partition_assignor import PartitionAssignor
+
+from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.placement import Node, place
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What is known cluster-wide about one group of co-partitioned topics."""
+
+    pins: Mapping[int, str] = field(default_factory=dict)
+    disabled: Collection[str] = ()
+    weights: Mapping[int, int] = field(default_factory=dict)
+
+
+class NodeMetadata(ClientMetadata, serializer="json", include_metadata=False, namespace="@NodeMetadata"):  # type: ignore[misc]
+    """What a member tells the leader: besides Faust's own, its node id and how many portfolios it may run."""
+
+    node_id: str = ""
+    capacity: int = 0
+
+
+class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
+    """`wishes(partitions)` is asked for every group of topics with that number of partitions; set by the app."""
+
+    wishes: Callable[[int], Wishes] = staticmethod(lambda partitions: Wishes())
+
+    @property
+    def _metadata(self) -> NodeMetadata:
+        base = super()._metadata
+        engine = self.app.engine
+        return NodeMetadata(
+            assignment=base.assignment,
+            url=base.url,
+            changelog_distribution=base.changelog_distribution,
+            external_topic_distribution=base.external_topic_distribution,
+            topic_groups=base.topic_groups,
+            node_id=engine.node_id,
+            capacity=engine.capacity,
+        )
+
+    @classmethod
+    def _get_client_metadata(cls, metadata: Any) -> NodeMetadata:
+        loaded = NodeMetadata.loads(metadata.user_data)
+        assert isinstance(loaded, NodeMetadata)
+        return loaded
+
+    def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:
+        # aiokafka swallows an exception of an assignor and the group hangs without a word.
+        try:
+            return self._place_all(cluster, member_metadata)
+        except Exception as error:
+            die("the partition assignor failed", error)
+
+    def _place_all(self, cluster: Any, member_metadata: Any) -> Any:
+        clients = {member: self._get_client_metadata(metadata) for member, metadata in member_metadata.items()}
+        subscriptions = {member: list(metadata.subscription) for member, metadata in member_metadata.items()}
+        known = ClusterAssignment()
+        for member in member_metadata:
+            known.add_client(member, subscriptions[member], clients[member])
+        self._update_member_urls(clients)
+        assignments = {member: ClientAssignment(actives={}, standbys={}) for member in member_metadata}
+        group_ids: dict[str, int] = {}
+        groups = self._get_copartitioned_groups(known.topics(), cluster, subscriptions)
+        for group_id, (partitions, topic_groups) in enumerate(sorted(groups.items())):
+            for topics in topic_groups:
+                group_ids.update(dict.fromkeys(topics, group_id))
+                placed = self._place_group(partitions, known.copartitioned_assignments(topics), clients, self.replicas)
+                for member, assignment in placed.items():
+                    assignment.topics = set(topics)
+                    assignments[member].add_copartitioned_assignment(assignment)
+        return self._protocol_assignments(
+            assignments, self._get_changelog_distribution(assignments), self._get_external_topic_distribution(assignments), group_ids
+        )
+
+    def _place_group(
+        self, partitions: int, previous: Mapping[str, CopartitionedAssignment], clients: Mapping[str, NodeMetadata], replicas: int
+    ) -> dict[str, CopartitionedAssignment]:
+        # Two members with one node id (a process killed and started again within the session time-out, or two started
+        # by mistake) are two places here: the member id keeps them apart, the pin goes to the first.
+        names = _names(sorted(previous), clients)
+        wishes = self.wishes(partitions)
+        placement = place(
+            partitions,
+            [Node(names[member], clients[member].capacity) for member in sorted(previous)],
+            pins=wishes.pins,
+            disabled=wishes.disabled,
+            weights=wishes.weights,
+            previous={slot: names[m] for m in sorted(previous) for slot in previous[m].actives},
+            previous_standby=_standbys(previous, names),
+            replicas=replicas,
+        )
+        members = {name: member for member, name in names.items()}
+        placed = {member: CopartitionedAssignment() for member in previous}
+        for slot, node in placement.active.items():
+            placed[members[node]].actives.add(slot)
+        for slot, nodes in placement.standby.items():
+            for node in nodes:
+                placed[members[node]].standbys.add(slot)
+        return placed
+
+
+def _names(members: list[str], clients: Mapping[str, NodeMetadata]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for member in members:
+        node = clients[member].node_id or member
+        names[member] = node if node not in taken else f"{node}#{member}"
+        taken.add(node)
+    return names
+
+
+def _standbys(previous: Mapping[str, CopartitionedAssignment], names: Mapping[str, str]) -> dict[int, list[str]]:
+    standbys: dict[int, list[str]] = {}
+    for member in sorted(previous):
+        for slot in previous[member].standbys:
+            standbys.setdefault(slot, []).append(names[member])
+    return standbys

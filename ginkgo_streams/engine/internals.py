@@ -1,0 +1,195 @@
+"""Every use of what Faust, aiokafka and rocksdict do not promise, in one place.
+
+The versions are pinned in setup.cfg; tests/integration/engine/test_internals.py fails when one of these changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from typing import Any
+
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+FETCH_WAIT_MS = 20
+"""Longest wait of a fetch that finds nothing. Faust fixes 1,500: a partition that empties while a fetch of the
+same broker is under way would then be seen up to 1.5 s late. The price is 50 empty fetches a second when idle."""
+
+PREFETCH_BACKOFF_S = 0.002
+"""How long aiokafka leaves a broker alone while a record of a paused partition (a changelog) lies undrained."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """aiokafka's consumer with a short fetch wait, whose failed commit is an answer and not the end."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; False where the broker refused it or cannot be reached. The offsets are then committed later, or
+        by the next owner's replay; nothing depends on a commit but the length of that replay."""
+        consumer = self._ensure_consumer()
+        assigned = self.assignment()
+        wanted = {
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned
+        }
+        if not wanted:
+            return False
+        try:
+            await consumer.commit(wanted)
+        except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
+            self.log.info("Commit refused, no longer the owner: %r", error)
+            return False
+        except KafkaError as error:
+            self.log.warning("Commit failed, will be tried again: %r", error)
+            return False
+        return True
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Commits what `done` was told, and only that: Faust's list of acknowledged offsets skips gaps (its issue 606)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._done: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def done(self, offsets: Mapping[TP, int]) -> None:
+        """Inputs below these offsets are durable: the next commit may pass them."""
+        self._done.update(offsets)
+
+    def forget(self) -> None:
+        """Partitions were revoked: what was not committed is the next owner's to read again."""
+        self._done.clear()
+
+    async def commit_done(self) -> bool:
+        """Commit now. True where the group's coordinator took it: we are a member, and nobody else owns our slots."""
+        offsets = dict(self._done)
+        if not offsets:
+            return False
+        committed = bool(await self._thread.commit(offsets))
+        if committed:
+            self._committed_offset.update(offsets)
+        return committed
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self._done if topics is None or tp in topics or tp.topic in topics])
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        return {tp: self._done[tp] for tp in tps if tp in self._done and self._should_commit(tp, self._done[tp])}
+
+
+class Producer(driver.Producer):  # type: ignore[misc]
+    """Idempotent: a retry neither doubles nor reorders the records of a partition."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's transport with the parts above."""
+
+    Consumer = Consumer
+    Producer = Producer
+
+
+async def send(app: Any, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[Any]:
+    """Hand a record to the producer; what is returned is done when the broker has acknowledged it.
+
+    (`topic.send`, `table[k] = v` and `send_changelog` go through a buffer that is no barrier.)
+    """
+    result: Awaitable[Any] = await app.producer.send(topic, key, value, partition, None, None)
+    return result
+
+
+def generation(app: Any) -> int:
+    """The group generation of the present assignment."""
+    return int(app.consumer_generation_id)
+
+
+def owned_partitions(app: Any, topic: str) -> set[int]:
+    """Partitions of a topic that this member is the active owner of."""
+    return {tp.partition for tp in app.assignor.assigned_actives() if tp.topic == topic}
+
+
+def standby_partitions(app: Any, topic: str) -> set[int]:
+    """Partitions of a topic that this member keeps a standby copy of."""
+    return {tp.partition for tp in app.assignor.assigned_standbys() if tp.topic == topic}
+
+
+def quick_fetch(app: Any) -> None:
+    """Shorten the fetcher's pause while records of paused partitions lie undrained."""
+    app.consumer._thread._ensure_consumer()._fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
+
+
+def request_rejoin(app: Any) -> None:
+    """Ask the group for a new assignment. Safe from the main loop."""
+    thread = app.consumer._thread
+    thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator.request_rejoin)
+
+
+async def is_member(app: Any) -> bool:
+    """Whether the group's coordinator knows us as a member of its present generation, now."""
+    thread = app.consumer._thread
+    return bool(await thread.call_thread(thread._ensure_consumer()._coordinator._do_heartbeat))
+
+
+def highwater(app: Any, tp: TP) -> int | None:
+    """End offset of a partition as the last fetch saw it."""
+    value = app.consumer._thread._ensure_consumer().highwater(TopicPartition(tp.topic, tp.partition))
+    return None if value is None else int(value)
+
+
+class LocalCopy:
+    """The RocksDB copy of one partition of a table, by raw keys."""
+
+    def __init__(self, table: Any, partition: int) -> None:
+        self._store = table.data
+        self._partition = partition
+        self._topic = table.changelog_topic_name
+
+    @property
+    def _db(self) -> Any:
+        return self._store._db_for_partition(self._partition)
+
+    def get(self, key: bytes) -> bytes | None:
+        """One value."""
+        value = self._db.get(key)
+        return None if value is None else bytes(value)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All values, the store's own offset record left out."""
+        for key, value in self._db.items():
+            if key != self._store.offset_key:
+                yield bytes(key), bytes(value)
+
+    def write(self, puts: Iterable[tuple[bytes, bytes]], deletes: Iterable[bytes] = (), offset: int | None = None) -> None:
+        """Write at once, in one batch; `offset`: the changelog is in here up to it."""
+        from rocksdict import WriteBatch
+
+        batch = WriteBatch(raw_mode=True)
+        for key, value in puts:
+            batch.put(key, value)
+        for key in deletes:
+            batch.delete(key)
+        if offset is not None:
+            batch.put(self._store.offset_key, str(offset).encode())
+        self._db.write(batch)
+
+    def wipe(self) -> None:
+        """Throw the copy away; the next recovery reads the whole changelog."""
+        keys = [bytes(key) for key in self._db.keys()]
+        self.write((), deletes=keys)
+
+
+def cancel_quietly(task: asyncio.Task[Any] | None) -> None:
+    """Cancel a task of ours."""
+    if task is not None and not task.done():
+        task.cancel()

@@ -1,0 +1,181 @@
+"""One slot that this process owns: its state, what of it is durable, and what has to be written next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ginkgo_streams.engine.envelope import CLAIM, SLOT, SlotState, seal, seal_slot, unseal, unseal_slot
+from ginkgo_streams.engine.fence import Fences
+from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Slot
+
+REWRITE_AFTER_S = 60.0
+"""A value not written for so long is written again, well within the changelog's compaction lag of ten minutes:
+after that time a fenced owner's late record of the key could otherwise be the only one that compaction keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A changelog record to be: table, key, bytes."""
+
+    table: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(slots=True)
+class Input:
+    """One input as an agent handed it over. `message` None: a dead letter, which only moves the offset."""
+
+    topic: str
+    partition: int
+    offset: int
+    generation: int
+    timestamp: float
+    message: Any
+    fence: tuple[int, int] | None = None
+    claim: tuple[int, int] | None = None
+    also: Any = None
+
+
+@dataclass(slots=True)
+class OwnedSlot:
+    """The slot and its bookkeeping. All methods are called from the single writer."""
+
+    index: int
+    epoch: int
+    slot: Slot
+    primary: str
+    fences: Fences = field(default_factory=Fences)
+    applied: dict[str, int] = field(default_factory=dict)
+    floor: dict[str, int] = field(default_factory=dict)
+    seen: dict[Key, Mapping[str, int]] = field(default_factory=dict)
+    horizon: dict[str, int] = field(default_factory=dict)
+    written: dict[Key, float] = field(default_factory=dict)
+    dirty: dict[Key, None] = field(default_factory=dict)
+    outputs: list[Output] = field(default_factory=list)
+    fence_moved: bool = False
+    changed: bool = False
+    seq: int = 0
+    refused: int = 0
+    also: list[Any] = field(default_factory=list)
+
+    def load(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the recovered values of one table."""
+        for key, value in items:
+            envelope = unseal(value)
+            if not envelope.payload:
+                continue
+            name = key.decode()
+            self.slot.load(table, name, envelope.payload)
+            self.seen[table, name] = envelope.applied
+            self.written[table, name] = 0.0
+            self._reach(envelope.applied)
+
+    def load_slot(self, value: bytes | None) -> None:
+        """Take the slot's own record, if there is one."""
+        if value is None:
+            return
+        envelope = unseal(value)
+        self.fences = Fences(unseal_slot(envelope.payload).fences)
+        self.floor = dict(envelope.applied)
+        self._reach(envelope.applied)
+
+    def _reach(self, applied: Mapping[str, int]) -> None:
+        for topic, offset in applied.items():
+            if offset > self.horizon.get(topic, -1):
+                self.horizon[topic] = offset
+
+    def recovered(self) -> None:
+        """All is loaded: what the application wants to give again."""
+        self.applied = dict(self.floor)
+        self._take(self.slot.recovered())
+
+    def apply(self, item: Input) -> None:
+        """Fold one input into the state, if it counts."""
+        self.changed = True
+        if item.also is not None:
+            self.also.append(item.also)
+        if item.claim is not None:
+            if not self.fences.claim(item.topic, *item.claim):
+                self._pass(item)
+                return
+            self.fence_moved = True
+        elif item.fence is not None and not self.fences.admits(item.topic, *item.fence):
+            self.refused += 1
+            self._pass(item)
+            return
+        self._pass(item)
+        if item.message is not None:
+            self._take(self.slot.apply(Record(item.topic, self.index, item.offset, item.message, self._fresh(item.topic, item.offset))))
+
+    def _pass(self, item: Input) -> None:
+        if item.offset > self.applied.get(item.topic, -1):
+            self.applied[item.topic] = item.offset
+
+    def _fresh(self, topic: str, offset: int) -> Any:
+        if offset > self.horizon.get(topic, -1):
+            return _always
+        floor, seen, primary = self.floor.get(topic, -1), self.seen, self.primary
+
+        def fresh(table: str, key: str) -> bool:
+            """Whether the recovered value of a key lacks this input (the floor speaks for the primary table only)."""
+            known = seen.get((table, key))
+            reach = -1 if known is None else known.get(topic, -1)
+            return offset > (max(reach, floor) if table == primary else reach)
+
+        return fresh
+
+    def _take(self, effects: Effects) -> None:
+        self.dirty.update(dict.fromkeys(effects.dirty))
+        self.outputs.extend(effects.outputs)
+
+    def collect(self, now: float) -> tuple[list[Write], list[Output]]:
+        """What has to be durable, and what may be published after it, since the last call."""
+        writes = [self._write(key, now) for key in self.dirty]
+        if self.fence_moved:
+            writes.append(self._own_record(self.floor))
+        outputs, self.outputs = self.outputs, []
+        self.dirty.clear()
+        return writes, outputs
+
+    def checkpoint(self, now: float) -> tuple[list[list[Write]], bool]:
+        """Stages that bring everything durable up to `applied`, each to be acknowledged before the next is sent, and
+        whether the claim is to be written again too.
+
+        The slot's own record closes the first stage: what is behind it (price windows) may reach further than a
+        value of the primary table only if that record is there to say that those values reach as far.
+        """
+        stages = [[self._write(key, now) for key in stage] for stage in self.slot.touched()] or [[]]
+        stale = [self._write(key, now) for key, at in self.written.items() if now - at > REWRITE_AFTER_S]
+        self.floor = dict(self.applied)
+        stages[0] = stages[0] + [w for w in stale if w.table == self.primary] + [self._own_record(self.floor)]
+        stages.append([w for w in stale if w.table != self.primary])
+        self.changed = False
+        return [stage for stage in stages if stage], bool(stale)
+
+    def _write(self, key: Key, now: float) -> Write:
+        table, name = key
+        self.written[key] = now
+        applied: Mapping[str, int] = self.applied
+        if (known := self.seen.get(key)) is not None:
+            # During a replay a value may hold more than the inputs read again so far.
+            applied = {t: max(applied.get(t, -1), known.get(t, -1)) for t in applied.keys() | known.keys()}
+        return Write(table, name.encode(), self._seal(applied, self.slot.encode(table, name)))
+
+    def _own_record(self, floor: Mapping[str, int]) -> Write:
+        self.fence_moved = False
+        return Write(self.primary, SLOT, self._seal(floor, seal_slot(SlotState(self.fences.claimed))))
+
+    def claim_again(self, tables: Iterable[str]) -> list[Write]:
+        """The claim as a record of each table, so that compaction keeps it and no late one."""
+        return [Write(table, CLAIM, self._seal({}, b"claim")) for table in tables]
+
+    def _seal(self, applied: Mapping[str, int], payload: bytes) -> bytes:
+        self.seq += 1
+        return seal(self.epoch, self.seq, applied, payload)
+
+
+def _always(table: str, key: str) -> bool:
+    return True

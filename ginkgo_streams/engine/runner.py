@@ -1,0 +1,415 @@
+"""The single writer: takes what has arrived, applies it in order, and makes it durable before anybody sees it.
+
+    agents ── take ──> inbox ──> writer ──> changelog records sent ──> committer
+                                  (apply)                               (acknowledged? RocksDB, outputs, inputs done)
+
+Two tasks, so that the writer never waits for a round trip: it goes on applying while the committer awaits the
+acknowledgements of earlier groups, in order. Every checkpoint (slot by slot, a few seconds apart) brings all of a
+slot's state durable; only then are its inputs done and their offsets committed. What a crash loses is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from faust.types import TP
+
+from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.envelope import CLAIM, OWNED, SLOT, seal, unseal
+from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.faults import point
+from ginkgo_streams.engine.owned import Input, OwnedSlot, Write
+from ginkgo_streams.engine.reducer import Output, Slot, Stamp
+from ginkgo_streams.engine.table import FencedTable
+
+log = logging.getLogger("ginkgo.engine")
+
+CHECKPOINT_S = 3.0
+"""Each slot's state is made durable whole this often. It bounds the replay of a successor (not what may be lost:
+nothing may) at the price of writing the price windows that often."""
+
+INBOX_BOUND = 5_000
+"""Inputs taken and not yet applied; beyond that the agents wait, and the rest stays in Kafka."""
+
+IN_FLIGHT = 64
+"""Groups sent and not yet acknowledged; beyond that the writer waits for the oldest."""
+
+RELEASE_TIMEOUT_S = 10.0
+"""How long giving slots back may wait for the broker. Then they are left as they are: the next owner recovers."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Records sent together, and what follows when they are acknowledged."""
+
+    generation: int
+    sent: list[tuple[int, Write, Awaitable[Any]]] = field(default_factory=list)
+    later: list[tuple[int, list[Write]]] = field(default_factory=list)
+    outputs: list[tuple[Stamp, Output]] = field(default_factory=list)
+    done: dict[TP, int] = field(default_factory=dict)
+    also: list[Any] = field(default_factory=list)
+    oldest: float = 0.0
+
+
+class Runner:
+    """Runs one kind of `Slot` on the partitions that its tables are assigned."""
+
+    def __init__(
+        self,
+        app: Any,
+        name: str,
+        tables: Sequence[FencedTable],
+        make_slot: Callable[[int], Slot],
+        inputs: Sequence[str],
+        claims: Callable[[int], Sequence[tuple[str, int]]],
+        claim_message: Callable[[int, int], bytes],
+        base: Callable[[], int] = lambda: 0,
+        raise_base: Callable[[int], Awaitable[None]] | None = None,
+        on_loaded: Callable[[int, Slot, int], None] = lambda index, slot, epoch: None,
+        on_released: Callable[[], None] = lambda: None,
+    ) -> None:
+        """tables: the first is the primary one. inputs: the topics whose offsets this runner answers for.
+        claims: the output partitions whose readers fence a slot. claim_message(slot, epoch): what to put there.
+        base(): what is added to the group's generation to give the epoch; raise_base(n) makes it n for all members."""
+        self.app, self.name, self.tables = app, name, list(tables)
+        self.make_slot, self.inputs, self.claims, self.claim_message = make_slot, tuple(inputs), claims, claim_message
+        self.on_loaded, self.on_released = on_loaded, on_released
+        self.slots: dict[int, OwnedSlot] = {}
+        self.counts: Counter[str] = Counter()
+        self.latency: deque[float] = deque(maxlen=10_000)
+        self.progress = 0
+        self.base, self.raise_base = base, raise_base
+        self._epochs: dict[int, int] = {}
+        self._claimed_generation = -1
+        self._loaded_generation = -1
+        self._accepting = False
+        self._inbox: deque[Input] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._groups: asyncio.Queue[Group] = asyncio.Queue(IN_FLIGHT)
+        self._idle = asyncio.Event()
+        self._sending = asyncio.Lock()  # records go out in the order in which they were encoded
+        self._pending = 0
+        self._publishing: set[asyncio.Future[Any]] = set()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._checkpoint_turn = 0
+        for table in self.tables:
+            table.runner = self
+
+    # ---- called by agents ---------------------------------------------------------------------------------------
+
+    async def take(
+        self, event: Any, message: Any, *, fence: tuple[int, int] | None = None, claim: tuple[int, int] | None = None, also: Any = None
+    ) -> None:
+        """Hand over an input. message None: a dead letter, whose offset moves when `also` (an awaitable) is done.
+
+        fence: (source, epoch) of the sender, where its topic is fenced; claim: the same, where the message is a claim.
+        """
+        while len(self._inbox) >= INBOX_BOUND and self._accepting:
+            self._room.clear()
+            await self._room.wait()
+        m = event.message
+        if not self._accepting or m.generation_id != internals.generation(self.app):
+            return
+        self._inbox.append(Input(m.topic, m.partition, m.offset, m.generation_id, m.timestamp, message, fence, claim, also))
+        self._arrived.set()
+
+    def backlog(self) -> int:
+        """Inputs taken and not yet applied."""
+        return len(self._inbox)
+
+    def count_refused(self, where: str, records: int) -> None:
+        """Records of a fenced owner, found in recovery or by a standby."""
+        self.counts["refused_changelog"] += records
+        log.warning("Refused %d changelog records of a fenced owner in %s", records, where)
+
+    def stop(self) -> None:
+        """End the tasks, after `release`."""
+        for task in self._tasks:
+            internals.cancel_quietly(task)
+
+    # ---- ownership ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the two tasks (called once, from the running loop)."""
+        if not self._tasks:
+            self._tasks = [asyncio.ensure_future(self._guard(step)) for step in (self._write_loop, self._commit_loop, self._checkpoint_loop)]
+
+    async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            die(f"{self.name}: {type(error).__name__}: {error}", error)
+
+    async def on_table_assigned(self, table: FencedTable) -> None:
+        """Before recovery reads anything: throw away copies not given back, and claim every slot that is ours now."""
+        generation = internals.generation(self.app)
+        try:
+            if table is self.tables[-1] and self._claimed_generation != generation:
+                await self._claim(generation)
+        except Exception as error:
+            die(f"{self.name}: cannot claim its slots", error)
+
+    async def _claim(self, generation: int) -> None:
+        for table in self.tables:
+            topic = table.changelog_topic_name
+            for partition in internals.owned_partitions(self.app, topic) | internals.standby_partitions(self.app, topic):
+                copy = internals.LocalCopy(table, partition)
+                if copy.get(OWNED) is not None:
+                    log.info("Local copy of %s-%d was not given back: thrown away", table.name, partition)
+                    copy.wipe()
+        mine = sorted(internals.owned_partitions(self.app, self.tables[0].changelog_topic_name))
+        epoch = self.base() + generation
+        point("before_claim")
+        # First where the readers of our outputs judge, then the changelogs: what an earlier owner published in front
+        # of the claim was durable before it, so it is in what we recover; what it publishes behind is refused.
+        for index in mine:
+            message = self.claim_message(index, epoch)
+            await self._all([await self._send(topic, str(index).encode(), message, p) for topic, p in self.claims(index)])
+        point("half_claim")
+        sent = []
+        for table in self.tables:
+            for index in mine:
+                sent.append(await self._send(table.changelog_topic_name, CLAIM, seal(epoch, 0, {}, b"claim"), index))
+        await self._all(sent)
+        for table in self.tables:
+            for index in mine:
+                internals.LocalCopy(table, index).write([(OWNED, str(epoch).encode())])
+        self._epochs = dict.fromkeys(mine, epoch)
+        self._claimed_generation = generation
+        point("after_claim")
+        log.info("%s: claimed %d slots in epoch %d", self.name, len(mine), epoch)
+
+    async def load(self) -> None:
+        """Recovery is over: build the slots from the local copies, and let inputs in."""
+        try:
+            await self._load()
+        except Exception as error:
+            die(f"{self.name}: cannot load its slots", error)
+
+    async def _load(self) -> None:
+        generation = internals.generation(self.app)
+        if generation != self._claimed_generation or generation == self._loaded_generation:
+            return
+        point("before_load")
+        slots = {}
+        for index, epoch in self._epochs.items():
+            primary = internals.LocalCopy(self.tables[0], index)
+            if await self._outdated(index, epoch, primary.get(CLAIM)):
+                return
+            owned = OwnedSlot(index, epoch, self.make_slot(index), self.tables[0].name)
+            for table in self.tables:
+                owned.load(table.name, table.live_items(index))
+                await asyncio.sleep(0)
+            owned.load_slot(primary.get(SLOT))
+            owned.recovered()
+            slots[index] = owned
+        if generation != internals.generation(self.app):
+            return
+        self.slots = slots
+        self._loaded_generation = generation
+        internals.quick_fetch(self.app)
+        for index, owned in slots.items():
+            self.on_loaded(index, owned.slot, owned.epoch)
+        self._accepting = True
+        self.start()
+        self._arrived.set()
+        log.info("%s: %d slots loaded", self.name, len(slots))
+
+    async def _outdated(self, index: int, epoch: int, claim: bytes | None) -> bool:
+        """Whether the changelog holds a greater claim than ours.
+
+        Then either we were fenced (the group has a newer generation, and a new assignment is on its way), or the
+        group was deleted or expired and its generation began again at 1: then epochs have to start above the old ones.
+        """
+        newest = -1 if claim is None else unseal(claim).epoch
+        if newest <= epoch:
+            return False
+        if await internals.is_member(self.app):
+            log.warning("%s: slot %d was claimed in epoch %d, this group's generation gives %d: the group began anew", self.name, index, newest, epoch)
+            if self.raise_base is None:
+                die(f"{self.name}: the consumer group began anew below epoch {newest}, and this app has no place to keep a base")
+            else:
+                await self.raise_base(newest)
+        internals.request_rejoin(self.app)
+        return True
+
+    async def release(self) -> None:
+        """Our slots may go elsewhere: make everything durable, commit, and mark the copies as given back.
+
+        Where the commit is accepted, we were the owner until after our last record was acknowledged, so the copies
+        are true. Where it is not, or the broker does not answer, they are thrown away at the next assignment.
+        """
+        if not self._accepting:
+            return
+        self._accepting = False
+        self._room.set()
+        self._inbox.clear()
+        try:
+            async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                for owned in self.slots.values():
+                    await self._checkpoint(owned)
+                await self._drained()
+                clean = await self.app.consumer.commit_done()
+        except TimeoutError:
+            clean = False
+        if clean or all(not owned.applied for owned in self.slots.values()):
+            for table in self.tables:
+                for index in self.slots:
+                    internals.LocalCopy(table, index).write((), deletes=[OWNED])
+        else:
+            log.warning("%s: slots given back without the group's consent; the next owner recovers them", self.name)
+        self.slots = {}
+        self._epochs = {}
+        self.app.consumer.forget()
+        self.on_released()
+
+    async def _drained(self) -> None:
+        while self._pending or self._publishing:
+            self._idle.clear()
+            if self._pending or self._publishing:
+                await self._idle.wait()
+
+    # ---- the writer ---------------------------------------------------------------------------------------------
+
+    async def _write_loop(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            items = list(self._inbox)
+            self._inbox.clear()
+            self._room.set()
+            generation = internals.generation(self.app)
+            for item in items:
+                owned = self.slots.get(item.partition)
+                if owned is None or item.generation != generation or not self._accepting:
+                    continue
+                owned.apply(item)
+                self.progress += 1
+            point("after_apply")
+            await self._send_group(items[0].timestamp if items else 0.0)
+
+    async def _send_group(self, oldest: float) -> None:
+        async with self._sending:
+            group = Group(self._loaded_generation, oldest=oldest)
+            now = time.monotonic()
+            for owned in [owned for owned in self.slots.values() if owned.dirty or owned.outputs or owned.fence_moved]:
+                writes, outputs = owned.collect(now)
+                await self._send_writes(group, owned, writes)
+                group.outputs.extend((Stamp(owned.index, owned.epoch), output) for output in outputs)
+            if group.sent or group.outputs:
+                await self._enqueue(group)
+
+    async def _enqueue(self, group: Group) -> None:
+        self._pending += 1
+        await self._groups.put(group)
+
+    async def _send_writes(self, group: Group, owned: OwnedSlot, writes: Sequence[Write]) -> None:
+        for write in writes:
+            group.sent.append((owned.index, write, await self._send_write(owned.index, write)))
+
+    async def _send_write(self, index: int, write: Write) -> Awaitable[Any]:
+        point("before_changelog")
+        topic = self._table(write.table).changelog_topic_name
+        return await self._send(topic, write.key, write.value, index)
+
+    def _table(self, name: str) -> FencedTable:
+        return next(table for table in self.tables if table.name == name)
+
+    async def _checkpoint_loop(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_S / max(1, len(self.slots)))
+            if not self._accepting or not self.slots:
+                continue
+            order = sorted(self.slots)
+            self._checkpoint_turn = (self._checkpoint_turn + 1) % len(order)
+            owned = self.slots[order[self._checkpoint_turn]]
+            if owned.changed or time.monotonic() - min(owned.written.values(), default=time.monotonic()) > 60:
+                await self._checkpoint(owned)
+
+    async def _checkpoint(self, owned: OwnedSlot) -> None:
+        async with self._sending:
+            group = Group(self._loaded_generation)
+            now = time.monotonic()
+            # No await between here and the last encode: the stages show one moment of the slot.
+            writes, outputs = owned.collect(now)
+            stages, stale = owned.checkpoint(now)
+            if stale:
+                writes += owned.claim_again(table.name for table in self.tables)
+            group.outputs = [(Stamp(owned.index, owned.epoch), output) for output in outputs]
+            group.later = [(owned.index, stage) for stage in stages[1:]]
+            group.done = {TP(topic, owned.index): offset + 1 for topic, offset in owned.applied.items() if topic in self.inputs}
+            group.also, owned.also = owned.also, []
+            await self._send_writes(group, owned, writes + stages[0])
+            await self._enqueue(group)
+        point("checkpoint_sent")
+
+    # ---- the committer ------------------------------------------------------------------------------------------
+
+    async def _commit_loop(self) -> None:
+        while True:
+            group = await self._groups.get()
+            await self._commit(group)
+            self._pending -= 1
+            self.progress += 1
+            self._idle.set()
+
+    async def _commit(self, group: Group) -> None:
+        point("before_ack")
+        await self._settle(group, group.sent)
+        point("after_ack")
+        if group.generation != internals.generation(self.app):
+            return  # the next owner, or we after recovery, gives these outputs again
+        for stamp, output in group.outputs:
+            future = asyncio.ensure_future(await self._send(output.topic, output.key, output.encode(stamp), output.partition))
+            self._publishing.add(future)
+            future.add_done_callback(self._published)
+            if group.oldest:
+                future.add_done_callback(lambda _, since=group.oldest: self.latency.append(time.time() - since))
+        point("after_publish")
+        for index, stage in group.later:
+            await self._settle(group, [(index, write, await self._send_write(index, write)) for write in stage])
+        if group.done:
+            if self._publishing:
+                await self._all(list(self._publishing))
+            await self._all(group.also)
+            if group.generation == internals.generation(self.app):
+                point("before_done")
+                self.app.consumer.done(group.done)
+                self.counts["checkpoints"] += 1
+
+    async def _settle(self, group: Group, sent: list[tuple[int, Write, Awaitable[Any]]]) -> None:
+        """Await acknowledgements, then write the local copies (unless the slots are no longer ours)."""
+        results = await self._all([future for _, _, future in sent])
+        if group.generation != internals.generation(self.app):
+            return
+        puts: dict[tuple[str, int], tuple[dict[bytes, bytes], int]] = {}
+        for (index, write, _), metadata in zip(sent, results, strict=True):
+            values, _ = puts.get((write.table, index), ({}, 0))
+            values[write.key] = write.value
+            puts[write.table, index] = (values, metadata.offset)
+        for (name, index), (values, offset) in puts.items():
+            internals.LocalCopy(self._table(name), index).write(values.items(), offset=offset)
+        point("after_rocksdb")
+
+    def _published(self, future: asyncio.Future[Any]) -> None:
+        self._publishing.discard(future)
+        if not self._publishing:
+            self._idle.set()
+        if not future.cancelled() and future.exception() is not None:
+            die(f"{self.name}: an output was not acknowledged", future.exception())
+        self.counts["outputs"] += 1
+
+    async def _send(self, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[Any]:
+        return await internals.send(self.app, topic, key, value, partition)
+
+    async def _all(self, futures: Sequence[Awaitable[Any]]) -> list[Any]:
+        return list(await asyncio.gather(*futures)) if futures else []

@@ -1,0 +1,89 @@
+"""A Faust table whose changelog is applied by (epoch, seq), so that a fenced owner's late records do not count."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import faust
+
+from ginkgo_streams.engine.envelope import CLAIM, RESERVED, unseal
+from ginkgo_streams.engine.internals import LocalCopy
+
+if TYPE_CHECKING:
+    from ginkgo_streams.engine.runner import Runner
+
+SMALL_ROCKSDB = {
+    "write_buffer_size": 4 << 20,
+    "max_write_buffer_number": 2,
+    "block_cache_size": 8 << 20,
+    "max_open_files": 64,
+    "driver": "rocksdict",
+}
+"""Faust's defaults take up to 2 GiB a partition; a slot's values are a few MB."""
+
+
+def accept(copy: LocalCopy, records: Iterable[tuple[bytes, bytes | None]]) -> tuple[dict[bytes, bytes], set[bytes], int]:
+    """What of a piece of changelog counts, on top of what the copy has: values to put, keys to delete, records refused.
+
+    A record counts if its epoch is not below the newest claim in front of it, and it is not older by (epoch, seq)
+    than what is known of its key. A claim below an earlier claim comes from an owner that woke up late: refused too.
+    """
+    puts: dict[bytes, bytes] = {}
+    deletes: set[bytes] = set()
+    order: dict[bytes, tuple[int, int]] = {}
+    refused = 0
+
+    def known(key: bytes) -> tuple[int, int]:
+        if key not in order:
+            stored = copy.get(key)
+            envelope = None if stored is None else unseal(stored)
+            order[key] = (-1, -1) if envelope is None else (envelope.epoch, envelope.seq)
+        return order[key]
+
+    claimed = known(CLAIM)[0]
+    for key, value in records:
+        if value is None:
+            puts.pop(key, None)
+            deletes.add(key)
+            order[key] = (-1, -1)
+            continue
+        envelope = unseal(value)
+        if envelope.epoch < claimed or (envelope.epoch, envelope.seq) < known(key):
+            refused += 1
+            continue
+        if key == CLAIM:
+            claimed = envelope.epoch
+        puts[key] = value
+        deletes.discard(key)
+        order[key] = (envelope.epoch, envelope.seq)
+    return puts, deletes, refused
+
+
+class FencedTable(faust.Table):  # type: ignore[misc]
+    """Raw keys and values; written by a Runner only."""
+
+    runner: Runner | None = None
+
+    async def on_rebalance(self, assigned: Any, revoked: Any, newly_assigned: Any, generation_id: int = 0) -> None:
+        """Open what came, then claim it: Faust reads the changelog only after this."""
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+        if self.runner is not None:
+            await self.runner.on_table_assigned(self)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Recovery and standby: fold records into the local copy."""
+        by_partition: dict[int, list[Any]] = defaultdict(list)
+        for event in batch:
+            by_partition[event.message.partition].append(event.message)
+        for partition, messages in by_partition.items():
+            copy = LocalCopy(self, partition)
+            puts, deletes, refused = accept(copy, ((m.key, m.value) for m in messages))
+            copy.write(puts.items(), deletes, offset=messages[-1].offset)
+            if refused and self.runner is not None:
+                self.runner.count_refused(f"{self.name}-{partition}", refused)
+
+    def live_items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """The application's values of a partition (ours, with their envelope)."""
+        return ((key, value) for key, value in LocalCopy(self, partition).items() if not key.startswith(RESERVED))

@@ -1,0 +1,121 @@
+"""The counters are exact, whatever dies: the engine on a real Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ginkgo_streams.local.kafka import Broker
+
+from .cluster import ToyCluster
+
+
+@pytest.fixture
+def toys(fresh_kafka: Broker, tmp_path: Path) -> Iterator[ToyCluster]:
+    made = ToyCluster(fresh_kafka.bootstrap, tmp_path)
+    yield made
+    made.close()
+
+
+def test_counters_one_node_counts_duplicates_once_and_puts_garbage_aside(toys: ToyCluster) -> None:
+    node = toys.node("n1")
+    node.wait_for("OWNS", 4)
+    toys.feed(200, repeat=True, garbage=True)
+    toys.settle()
+    assert node.stop() == 0
+    toys.audit()
+    assert len(toys.records("toy.dead")) == 4
+
+
+POINTS = [
+    "before_claim", "half_claim", "after_claim", "before_load", "after_apply:3", "before_changelog:20", "before_ack:4", "after_ack:4",
+    "after_rocksdb:4", "after_publish:4", "checkpoint_sent", "before_done",
+]  # fmt: skip
+
+
+def test_counters_killed_between_any_two_steps_of_the_commit_are_exact(toys: ToyCluster) -> None:
+    toys.feed(50)
+    for turn, fault in enumerate(POINTS):
+        # Three names, so that a node comes back with a disk of its own that others have overtaken.
+        node = toys.node(f"n{turn % 3}-{turn}", fault) if turn % 3 == 2 else toys.node(f"n{turn % 3}", fault)
+        toys.feed(60, repeat=turn % 2 == 0)
+        assert node.wait_dead() == -9, fault
+    last = toys.node("n0")
+    toys.settle()
+    assert last.stop() == 0
+    toys.audit()
+
+
+def test_counters_nodes_joining_and_leaving_in_mid_commit_are_exact(toys: ToyCluster) -> None:
+    first = toys.node("n1")
+    first.wait_for("OWNS", 4)
+    with toys.feeding():
+        second = toys.node("n2")
+        second.wait_for("OWNS", 2)
+        assert first.stop() == 0
+        second.wait_for("OWNS", 6)
+        third = toys.node("n3")
+        third.wait_for("OWNS", 2)
+        second.kill()
+        third.wait_for("OWNS", 6)
+    toys.settle()
+    toys.audit()
+
+
+def test_counters_node_stopped_beyond_its_session_wakes_up_and_counts_no_more(toys: ToyCluster) -> None:
+    first, second = toys.node("n1"), toys.node("n2")
+    first.wait_for("OWNS", 2)
+    second.wait_for("OWNS", 2)
+    with toys.feeding():
+        seen = second.text().count("OWNS")
+        first.pause()
+        second.wait_for("OWNS", seen + 4)
+        seen = first.text().count("OWNS")
+        first.resume()
+        first.wait_for("OWNS", seen + 2)
+    toys.settle()
+    toys.audit()
+
+
+def test_counters_node_thrown_out_gets_the_same_slots_back(toys: ToyCluster) -> None:
+    node = toys.node("n1")
+    node.wait_for("OWNS", 4)
+    with toys.feeding():
+        node.pause()
+        # Its session ends (3 s) while it sleeps: the group is empty, and nobody else takes the slots.
+        toys.wait_group_empty()
+        node.resume()
+        node.wait_for("OWNS", 8)
+    toys.settle()
+    toys.audit()
+
+
+def test_counters_broker_killed_and_restarted_are_exact(toys: ToyCluster, fresh_kafka: Broker) -> None:
+    node = toys.node("n1")
+    node.wait_for("OWNS", 4)
+    with toys.feeding():
+        toys.settle_some()
+    fresh_kafka.kill()
+    fresh_kafka.start()
+    toys.feed(100)
+    toys.settle(timeout=90)
+    assert node.process.poll() is None, "a broker's restart is no reason to end"
+    toys.audit()
+
+
+def test_counters_a_bug_ends_the_process_before_the_ack_and_the_mended_one_counts_the_message(toys: ToyCluster) -> None:
+    node = toys.node("n1")
+    node.wait_for("OWNS", 4)
+    toys.feed(40)
+    toys.poison()
+    toys.feed(40)
+    assert node.wait_dead() == 70
+    assert "a bug in the reducer" in node.text()
+    again = toys.node("n1")
+    assert again.wait_dead() == 70, "not acknowledged, so it comes again"
+    mended = toys.node("n1", TOY_FIXED="1")
+    toys.settle()
+    assert mended.stop() == 0
+    toys.audit()

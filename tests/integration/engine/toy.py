@@ -1,0 +1,133 @@
+"""The engine's toy: counters. A process of it is one node; tests start, kill and stop such processes.
+
+Input: key = counter, value = {"id": …, "n": …}; the same id counts once. Output: {"counter", "total", "id", "source",
+"epoch"} for each input that counted. A claim is {"claim": true, "source", "epoch"}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ginkgo_streams.engine.app import AppSettings, EngineApp, consume, run
+from ginkgo_streams.engine.internals import send
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
+from ginkgo_streams.engine.runner import Runner
+from ginkgo_streams.engine.topics import compacted, kept
+
+APP = "toy"
+INPUT, OUTPUT, DEAD = "toy.in", "toy.out", "toy.dead"
+SLOTS = 4
+TOPICS = [
+    kept(INPUT, SLOTS, 1), kept(OUTPUT, SLOTS, 1), kept(DEAD, 1, 1),
+    compacted(f"{APP}-counters-changelog", SLOTS), compacted(f"{APP}-sums-changelog", SLOTS),
+]  # fmt: skip
+
+
+class Counters:
+    """Counters (hard: written at once) and a sum over the slot's inputs (soft: written at checkpoints)."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.counters: dict[str, dict[str, Any]] = {}
+        self.sum = 0
+        self.sum_touched = False
+
+    def load(self, table: str, key: str, value: bytes) -> None:
+        if table == "counters":
+            self.counters[key] = json.loads(value)
+        else:
+            self.sum = int(value)
+
+    def recovered(self) -> Effects:
+        """The last outputs may be lost."""
+        return Effects(outputs=[self._output(name, c["last"], c["total"]) for name, c in self.counters.items()])
+
+    def apply(self, record: Record) -> Effects:
+        effects = Effects()
+        name, message = record.message
+        if message["n"] == "poison" and "TOY_FIXED" not in os.environ:
+            raise RuntimeError("a bug in the reducer")
+        if message["n"] == "poison":
+            message = {**message, "n": 1}
+        if record.fresh("sums", "sum"):
+            self.sum += message["n"]
+            self.sum_touched = True
+        if not record.fresh("counters", name):
+            return effects
+        counter = self.counters.setdefault(name, {"total": 0, "ids": [], "last": "", "inputs": 0})
+        if message["id"] in counter["ids"]:
+            return effects
+        counter["total"] += message["n"]
+        counter["inputs"] += 1
+        counter["ids"] = [*counter["ids"][-999:], message["id"]]
+        counter["last"] = message["id"]
+        effects.dirty.append(("counters", name))
+        effects.outputs.append(self._output(name, message["id"], counter["total"]))
+        return effects
+
+    def _output(self, name: str, cause: str, total: int) -> Output:
+        def encode(stamp: Stamp) -> bytes:
+            return json.dumps({"counter": name, "total": total, "id": cause, "source": stamp.source, "epoch": stamp.epoch}).encode()
+
+        return Output(OUTPUT, name.encode(), self.index, encode)
+
+    def touched(self) -> list[list[Key]]:
+        return [[], [("sums", "sum")] if self.sum_touched else []]
+
+    def encode(self, table: str, key: str) -> bytes:
+        if table == "counters":
+            return json.dumps(self.counters[key]).encode()
+        self.sum_touched = False
+        return str(self.sum).encode()
+
+
+def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
+    """The app of one node."""
+    app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir))
+    topic = app.raw_topic(INPUT)
+    tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
+    runner = Runner(
+        app, "toy", tables, Counters, [INPUT],
+        claims=lambda index: [(OUTPUT, index)],
+        claim_message=lambda index, epoch: json.dumps({"claim": True, "source": index, "epoch": epoch}).encode(),
+        on_loaded=lambda index, slot, epoch: print(f"OWNS {index} epoch {epoch}", flush=True),
+        on_released=lambda: print("RELEASED", flush=True),
+    )  # fmt: skip
+    app.runners.append(runner)
+
+    async def take(event: Any) -> None:
+        await runner.take(event, (event.key.decode(), json.loads(event.value)))
+
+    async def reject(event: Any, error: ValueError) -> None:
+        await runner.take(event, None, also=await send(app, DEAD, event.key, event.value, 0))
+
+    @app.agent(topic)
+    async def count(stream: Any) -> None:
+        await consume(app, stream, take, reject)
+
+    async def topics() -> None:
+        await provision(bootstrap, TOPICS, 30)
+
+    app.before_start.append(topics)
+    return app
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--node-id", required=True)
+    parser.add_argument("--datadir", type=Path, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return run(toy_app(options.bootstrap, options.node_id, options.datadir), "INFO")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
