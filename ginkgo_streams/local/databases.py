@@ -2,109 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pymysql
 
 from ginkgo_streams.local import ports
-from ginkgo_streams.local.errors import AlreadyRunning, LocalError, ProgramMissing, ServerDied
-from ginkgo_streams.local.home import require_disk
-from ginkgo_streams.local.process import Child, complaint, spawn, wait_ready
+from ginkgo_streams.local.errors import ProgramMissing, ServerDied
+from ginkgo_streams.local.process import complaint
+from ginkgo_streams.local.server import Server
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
 _DATABASE = "ginkgo"
 _USER = "ginkgo"
-
-
-class Server:
-    """What MariaDB and Redis have in common: a folder, a port kept over restarts, one process.
-
-    folder: made where missing; port: 0 takes the folder's last one, else a free one; bound: dies with this process.
-    """
-
-    NAME: ClassVar[str]
-    DISK_MB: ClassVar[int]
-
-    def __init__(self, folder: Path, port: int = 0, *, bound: bool = True) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self.bound = bound
-        self.child: Child | None = None
-        kept = folder / "server.json"
-        self._kept: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-        self.port: int = port or self._kept.get("port") or ports.free_port()
-        self._keep("port", self.port)
-
-    @property
-    def address(self) -> str:
-        """ "127.0.0.1:PORT"."""
-        return f"{ports.HOST}:{self.port}"
-
-    @property
-    def log(self) -> Path:
-        """The file of the server's output."""
-        return self.folder / "server.log"
-
-    @property
-    def running(self) -> bool:
-        """Whether the process of this object is alive."""
-        return self.child is not None and self.child.alive
-
-    @property
-    def pid(self) -> int:
-        """The process id. Raises LocalError where it was never started."""
-        return self._started().pid
-
-    def start(self) -> None:
-        """Prepares the data folder where new, starts, and returns when it answers. Raises LocalError's kinds."""
-        if self.running:
-            raise AlreadyRunning(f"{self.NAME} at {self.address} runs already (pid {self.pid}); stop it first")
-        require_disk(self.folder, self.DISK_MB, f"{self.NAME}'s data")
-        ports.require_free(self.port, self.NAME)
-        self.child = spawn(self.NAME, self._command(), self.log, bound=self.bound, cwd=self.folder)
-        wait_ready(self.child, self._answers, self.address, START_SECONDS)
-
-    def stop(self) -> None:
-        """SIGTERM, and returns when it has ended; nothing where it has already."""
-        if self.child is not None:
-            self.child.send(signal.SIGCONT)
-            self.child.stop(STOP_SECONDS)
-
-    def kill(self) -> None:
-        """kill -9; returns when the process is gone."""
-        self._started().kill()
-
-    def restart(self) -> None:
-        """Stops it where it runs and starts it again at the same port with the same data."""
-        self.stop()
-        self.start()
-
-    def _command(self) -> list[str]:
-        raise NotImplementedError
-
-    def _answers(self) -> bool:
-        raise NotImplementedError
-
-    def _started(self) -> Child:
-        if self.child is None:
-            raise LocalError(f"{self.NAME} of {self.folder} was not started by this process; call start() first")
-        return self.child
-
-    def _keep(self, key: str, value: object) -> None:
-        self._kept[key] = value
-        path = self.folder / "server.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(self._kept))
 
 
 class MariaDB(Server):
@@ -183,7 +97,8 @@ class MariaDB(Server):
         )
         return path
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether the user can log in and use the database."""
         try:
             pymysql.connect(
                 host=ports.HOST, port=self.port, user=self.user, password=self.password, database=self.database, connect_timeout=3
@@ -225,7 +140,8 @@ class Redis(Server):
             *("--maxmemory", "256mb"),
         ]
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether a PING is answered."""
         try:
             with socket.create_connection((ports.HOST, self.port), 2) as connection:
                 connection.sendall(b"PING\r\n")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -16,15 +14,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from ginkgo_streams.local import ports
-from ginkgo_streams.local.errors import AlreadyRunning, LocalError, ServerDied
-from ginkgo_streams.local.home import require_disk
+from ginkgo_streams.local.errors import ServerDied
 from ginkgo_streams.local.jars import kafka_jars
 from ginkgo_streams.local.java import find_java
-from ginkgo_streams.local.process import Child, complaint, spawn, wait_ready
+from ginkgo_streams.local.process import complaint
+from ginkgo_streams.local.server import Server
 
-START_SECONDS = 60.0  # 2.5 s on an idle machine; a loaded one with a cold disk takes ten times that
-STOP_SECONDS = 30.0
-_DISK_MB = 500  # the topics of a day on one machine; less and the first full segment fails
 _CLUSTER_ID = "R2lua2dvTG9jYWxLYWZrYQ"  # "GinkgoLocalKafka": 16 bytes, url-safe base64, as KRaft wants it
 
 # Measured: without the first, a group's first member waits 3 s; the rest keeps one small process on one disk.
@@ -71,15 +66,14 @@ class Listener:
     advertised_port: int
 
 
-class Broker:
-    """A broker with its data, settings and log under one folder; it keeps its ports over restarts and objects.
+class Broker(Server):
+    """A broker. `extra_listeners`: by name in capitals, e.g. {"PROXIED": Listener(port, advertised_port)}.
 
-    folder: made where missing. A folder used before brings its ports back where `port` is 0.
-    port: of the clients' listener on 127.0.0.1; 0 takes a free one.
-    extra_listeners: by name in capitals, e.g. {"PROXIED": Listener(port, advertised_port)}.
-    bound: the broker dies with this process; False leaves it running.
     heap_mb: of the Java heap; the whole process takes about 150 MB more.
     """
+
+    NAME = "Kafka"
+    DISK_MB = 500  # the topics of a day on one machine; less and the first full segment fails
 
     def __init__(
         self,
@@ -90,115 +84,54 @@ class Broker:
         bound: bool = True,
         heap_mb: int = 256,
     ) -> None:
-        self.folder = folder
+        super().__init__(folder, port, bound=bound)
         self.extra_listeners = dict(extra_listeners or {})
-        self.bound = bound
         self.heap_mb = heap_mb
-        self.child: Child | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port, self._controller_port = self._ports(port)
+        self._controller_port = self._kept_port("controller_port", 0)
 
     @property
     def bootstrap(self) -> str:
         """The address for clients, "127.0.0.1:PORT"."""
-        return f"{ports.HOST}:{self.port}"
+        return self.address
 
-    @property
-    def log(self) -> Path:
-        """The file of the broker's output."""
-        return self.folder / "broker.log"
+    def answers(self) -> bool:
+        """Whether the broker serves metadata."""
+        return answers_metadata(self.bootstrap)
 
-    @property
-    def running(self) -> bool:
-        """Whether the process of this object is alive."""
-        return self.child is not None and self.child.alive
+    def _ports(self) -> list[int]:
+        return [self.port, self._controller_port, *(one.port for one in self.extra_listeners.values())]
 
-    @property
-    def pid(self) -> int:
-        """The process id. Raises LocalError where it was never started."""
-        return self._started().pid
-
-    def start(self) -> None:
-        """Fetches the jars where missing, formats the storage where new, starts, and returns when it answers.
-
-        Raises ProgramMissing, JavaTooOld, PortTaken, DiskFull, FetchFailed, ServerDied, NotReady.
-        """
-        if self.running:
-            raise AlreadyRunning(f"the broker at {self.bootstrap} runs already (pid {self.pid}); stop it first")
+    def _command(self) -> list[str]:
         java = find_java()
         libs = kafka_jars()
-        require_disk(self.folder, _DISK_MB, "Kafka's data")
-        for port in (self.port, self._controller_port, *(one.port for one in self.extra_listeners.values())):
-            ports.require_free(port, "Kafka")
         settings = self._write_settings()
-        command = [java, "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*", *_LOGGING]
+        program = ["-cp", f"{libs}/*", *_LOGGING]
         if not (self.folder / "data" / "meta.properties").exists():
-            self._format(command, settings)
-        argv = [java, *_JVM, f"-Xmx{self.heap_mb}m", *command[2:], "kafka.Kafka", str(settings)]
-        self.child = spawn("Kafka", argv, self.log, bound=self.bound, cwd=self.folder)
-        wait_ready(self.child, lambda: answers_metadata(self.bootstrap), self.bootstrap, START_SECONDS)
-
-    def stop(self) -> None:
-        """Lets the broker close its logs (SIGTERM) and returns when it has ended; nothing where it has already."""
-        if self.child is not None:
-            self.child.send(signal.SIGCONT)
-            self.child.stop(STOP_SECONDS)
-
-    def kill(self) -> None:
-        """kill -9; returns when the process is gone."""
-        self._started().kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open, nothing is answered."""
-        self._started().send(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """SIGCONT after `pause`."""
-        self._started().send(signal.SIGCONT)
-
-    def restart(self) -> None:
-        """Stops it where it runs and starts it again with the same ports and data."""
-        self.stop()
-        self.start()
-
-    def _started(self) -> Child:
-        if self.child is None:
-            raise LocalError(f"the broker of {self.folder} was not started by this process; call start() first")
-        return self.child
-
-    def _ports(self, port: int) -> tuple[int, int]:
-        """Client and controller port: those of the last time where there was one, as the quorum's address is in the data."""
-        file = self.folder / "ports.json"
-        known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
-        client = port or known.get("client") or ports.free_port()
-        controller = known.get("controller") or ports.free_port()
-        file.write_text(json.dumps({"client": client, "controller": controller}))
-        return client, controller
+            tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings)]
+            self._format([java, "-XX:TieredStopAtLevel=1", *program, *tool])
+        return [java, *_JVM, f"-Xmx{self.heap_mb}m", *program, "kafka.Kafka", str(settings)]
 
     def _write_settings(self) -> Path:
         clients = {"PLAINTEXT": Listener(self.port, self.port), **self.extra_listeners}
         listeners = [f"{name}://{ports.HOST}:{one.port}" for name, one in clients.items()]
+        advertised = [f"{name}://{ports.HOST}:{one.advertised_port}" for name, one in clients.items()]
+        controller = f"{ports.HOST}:{self._controller_port}"
         lines = [
             _SETTINGS.rstrip(),
             f"log.dirs={self.folder / 'data'}",
-            f"controller.quorum.voters=1@{ports.HOST}:{self._controller_port}",
-            f"listeners={','.join(listeners)},CONTROLLER://{ports.HOST}:{self._controller_port}",
-            f"advertised.listeners={','.join(f'{name}://{ports.HOST}:{one.advertised_port}' for name, one in clients.items())}",
+            f"controller.quorum.voters=1@{controller}",
+            f"listeners={','.join([*listeners, f'CONTROLLER://{controller}'])}",
+            f"advertised.listeners={','.join(advertised)}",
             f"listener.security.protocol.map={','.join(f'{name}:PLAINTEXT' for name in [*clients, 'CONTROLLER'])}",
         ]
         path = self.folder / "server.properties"
         path.write_text("\n".join(lines) + "\n")
         return path
 
-    def _format(self, command: list[str], settings: Path) -> None:
+    def _format(self, command: list[str]) -> None:
         with self.log.open("ab") as output:
             done = subprocess.run(
-                [*command, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                check=False,
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder, check=False
             )
         if done.returncode != 0:
             raise ServerDied("Kafka's storage tool", done.returncode, complaint(self.log), self.log)
