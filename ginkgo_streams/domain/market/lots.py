@@ -1,8 +1,9 @@
 """How many shares an order of the A-share market may have, by board.
 
-Sources: trading rules of SSE and SZSE (revision of 2023-04-10), SSE's special provisions for STAR (2019-07-22), trading rules of
-BSE (2021-11-15), on quantities of orders; the most one order may have is the general figure of these. Shanghai, Shenzhen main board and ChiNext: buys in multiples of 100, of a holding the part under 100 is
-sold in one order. STAR: from 200 in steps of 1, BSE: from 100 in steps of 1; a holding under that is sold whole.
+Shanghai and Shenzhen main board, ChiNext: buys in multiples of 100; of a holding the part under 100 is sold in one order.
+STAR: from 200 in steps of 1; BSE: from 100 in steps of 1; a holding under that is sold whole.
+Sources: trading rules of SSE and SZSE (revision of 2023-04-10), SSE's special provisions for STAR (2019-07-22), trading rules
+of BSE (2021-11-15); the most one order may have is their general figure.
 """
 
 from __future__ import annotations

@@ -58,9 +58,9 @@ def phase(calendar: Calendar, ts: int) -> Phase:
 
 
 def can_cancel(calendar: Calendar, ts: int) -> bool:
-    """Not at 09:20–09:25 nor at 14:57–15:00 of a trading day."""
+    """Not at 09:20–09:25 nor at 14:57–15:00 of a trading day, both ends in: the auction's price may come at its end."""
     time = (ts + OFFSET_MS) % DAY_MS
-    if NO_CANCEL <= time < MATCH or CLOSING <= time <= CLOSE:
+    if NO_CANCEL <= time <= MATCH or CLOSING <= time <= CLOSE:
         return not calendar.is_trading(calendar_day(ts))
     return True
 

@@ -1,0 +1,315 @@
+"""The simulated exchange of one partition of codes: orders in, reports out, driven by price updates and the clock.
+
+Keys of its table: `o:<order id>` an order with all its reports, `c:<code>` the last update and day of a code, `clock` the event time.
+An order's value is durable before its reports are visible (`ExchangeChanges.dirty`); codes and clock are written at checkpoints only
+(`touched`) and may be lost back to the last of them. What makes a replay from there exact:
+
+* The owner writes in the order it is told: changed orders of an input before the codes and the clock that have seen it. So a `c:`
+  or `clock` value that has seen an input proves that the orders hold all its effects, and the input is skipped.
+* Else the code sees the input again, an order that has it already (`fresh` false) does not, and what such an order took of the update
+  is found in its marks, so that the others get what they got, or would have got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ginkgo_streams.domain.events import ASK, BID, INTERVAL, PREV_CLOSE, PRICE, SEQ, TS, VOLUME, Cancel, Order, Quotes, Report
+from ginkgo_streams.domain.exchange import acceptance, matching
+from ginkgo_streams.domain.exchange.book import CodeState, Entry, decode_clock, decode_code, decode_entry, encode
+from ginkgo_streams.domain.exchange.settings import ExchangeSettings, per_million
+from ginkgo_streams.domain.market.profile import Profile
+
+CLOCK = "clock"
+
+Fresh = Callable[[str], bool]
+"""Of a key: false where its recovered value has the input at hand in it already."""
+
+
+@dataclass(slots=True)
+class ExchangeChanges:
+    """What an input did: keys to be made durable, in this order, and the reports to publish after that."""
+
+    dirty: list[str] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+
+
+class Exchange:
+    """Orders of a set of codes. Same inputs, same results: no clock, no random, no I/O.
+
+    An order ends as filled, cancelled, expired (at the close of the trading day it is good for) or rejected. A rejection comes
+    at once, or, for an order given before its day's first price, with that price, after its ack: only then are the day's limits known.
+    """
+
+    def __init__(self, profile: Profile, settings: ExchangeSettings) -> None:
+        self._profile = profile
+        self._settings = settings
+        self._participation = per_million(settings.participation)
+        self._slippage = per_million(settings.slippage_rate)
+        self._orders: dict[str, Entry] = {}
+        self._live: dict[str, dict[str, Entry]] = {}  # by code, those not closed
+        self._codes: dict[str, CodeState] = {}
+        self._taken: dict[str, dict[tuple[int, int], int]] = {}  # by code and update: what recovered orders took of it
+        self._clock = 0
+        self._swept = 0  # the trading day up to which closed orders have been forgotten
+        self._touched: set[str] = set()
+
+    # ---- state ----
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take one recovered value; empty ones are deleted keys. Raises ValueError for a key that is none of ours."""
+        if not value:
+            return
+        if key == CLOCK:
+            self._clock = decode_clock(value)
+        elif key.startswith("c:"):
+            self._codes[key[2:]] = decode_code(value)
+        elif key.startswith("o:"):
+            entry = decode_entry(value)
+            self._keep(entry)
+            taken = self._taken.setdefault(entry.order.code, {}) if entry.marks else {}
+            for ts, seq, volume in entry.marks:
+                taken[ts, seq] = taken.get((ts, seq), 0) + volume
+        else:
+            raise ValueError(f"key {key!r} is no key of the exchange's table")
+
+    def encode(self, key: str) -> bytes:
+        """The value of a key as it is now (empty: forgotten); it is then no longer touched."""
+        self._touched.discard(key)
+        if key == CLOCK:
+            return encode(self._clock)
+        if key.startswith("c:"):
+            return encode(self._codes[key[2:]])
+        entry = self._orders.get(key[2:])
+        return b"" if entry is None else encode(entry)
+
+    def touched(self) -> list[str]:
+        """Keys changed since they were encoded, in the order in which they have to become durable: orders, codes, clock."""
+        return sorted(self._touched, key=lambda key: (key == CLOCK, key.startswith("c:"), key))
+
+    def reports(self) -> list[Report]:
+        """Every report of every order remembered: after a recovery somebody may still wait for any of them."""
+        entries = sorted(self._orders.values(), key=_age)
+        return [report for entry in entries for report in entry.reports]
+
+    # ---- inputs ----
+
+    def submit(self, order: Order) -> ExchangeChanges:
+        """Take an order. One known by its id changes nothing, and all its reports so far are given again."""
+        changes = ExchangeChanges()
+        known = self._orders.get(order.order_id)
+        if known is not None:
+            changes.reports.extend(known.reports)
+            return changes
+        entry = Entry(order, self._profile.order_day(order.ts), order.ts + self._settings.ack_delay_ms)
+        now = self._now(order.code)
+        if self._too_old(entry.day, now):
+            # Not kept: it is as old, and gets the same answer, whenever it comes again.
+            changes.reports.append(
+                entry.report("rejected", entry.ready, "too_old", f"orders are known for {self._settings.memory_days} days")
+            )
+            return changes
+        self._keep(entry)
+        if self._settings.ack_delay_ms == 0 or now >= entry.ready:
+            self._decide(entry, changes)
+        self._changed(entry, changes)
+        return changes
+
+    def cancel(self, cancel: Cancel) -> ExchangeChanges:
+        """Cancel what is left of an order, as soon as the exchange takes cancels and has acknowledged it.
+
+        Of a closed order the reports are given again. An unknown one is passed over: it was rejected as too old.
+        """
+        changes = ExchangeChanges()
+        entry = self._orders.get(cancel.order_id)
+        if entry is None:
+            return changes
+        if entry.state == "closed":
+            changes.reports.extend(entry.reports)
+        elif not entry.cancel:
+            entry.cancel = True
+            self._cancel(entry, cancel.ts, changes)
+            self._changed(entry, changes)
+        return changes
+
+    def on_clock(self, ts: int, fresh: Fresh) -> ExchangeChanges:
+        """Event time goes on: late acks, the close, waiting cancels, and what is old is forgotten."""
+        changes = ExchangeChanges()
+        if ts <= self._clock:
+            return changes
+        self._clock = ts
+        self._touched.add(CLOCK)
+        waiting = [entry for book in self._live.values() for entry in book.values()]
+        for entry in sorted(waiting, key=_age):
+            if fresh(f"o:{entry.order.order_id}") and self._attend(entry, ts, changes):
+                self._changed(entry, changes)
+        self._forget(changes)
+        return changes
+
+    def on_quotes(self, quotes: Quotes, fresh: Fresh) -> ExchangeChanges:
+        """Price updates: those out of session, repeated, older or outside the price limits are passed over."""
+        changes = ExchangeChanges()
+        columns: list[list[int]] = quotes.data.tolist()
+        for at in np.flatnonzero(self._profile.open_mask(quotes.data[TS])).tolist():
+            code = quotes.codes[at]
+            if fresh(f"c:{code}"):
+                self._update(code, [column[at] for column in columns], fresh, changes)
+        return changes
+
+    # ---- one update of one code ----
+
+    def _update(self, code: str, row: list[int], fresh: Fresh, changes: ExchangeChanges) -> None:
+        state = self._admit(code, row)
+        if state is None:
+            return
+        self._codes[code] = state
+        self._touched.add(f"c:{code}")
+        taken = self._taken.pop(code, None)
+        book = self._live.get(code)
+        if book:
+            left = row[VOLUME] * self._participation // 1_000_000
+            if taken is not None:
+                left -= taken.get((state.ts, state.seq), 0)
+            for entry in sorted(book.values(), key=matching.turn):
+                if not fresh(f"o:{entry.order.order_id}"):
+                    continue
+                changed = self._attend(entry, state.ts, changes)
+                volume = self._match(entry, row, state, left, changes)
+                left -= volume
+                if changed or volume or entry.state == "closed":
+                    self._changed(entry, changes)
+        if taken is not None:
+            later = {update: volume for update, volume in taken.items() if update > (state.ts, state.seq)}
+            if later:
+                self._taken[code] = later
+
+    def _admit(self, code: str, row: list[int]) -> CodeState | None:
+        """The state of the code after an update, or None where the update does not count.
+
+        The previous close is the update's, else the last price of the day before. A first price of the day outside limits that
+        rest on the latter means that it does not hold (an ex-date, say): the code has no limits known that day.
+        """
+        ts, seq, price = row[TS], row[SEQ], row[PRICE]
+        last = self._codes.get(code)
+        if price <= 0 or (last is not None and (ts, seq) <= (last.ts, last.seq)):
+            return None
+        day = self._profile.trading_day(ts)
+        first = last is None or day != last.day
+        prev_close = row[PREV_CLOSE]
+        if not prev_close and last is not None:
+            prev_close = last.price if first else last.prev_close
+        limits = self._profile.price_limits(code, prev_close, day)
+        if limits is not None and not limits[0] <= price <= limits[1]:
+            if row[PREV_CLOSE] or not first:
+                return None
+            prev_close = 0
+        return CodeState(ts, seq, price, day, prev_close, row[BID], row[ASK])
+
+    def _match(self, entry: Entry, row: list[int], state: CodeState, left: int, changes: ExchangeChanges) -> int:
+        """Fill an order from an update of which `left` shares are free. Returns the shares it took."""
+        order, profile = entry.order, self._profile
+        if entry.state != "open" or (profile.day_orders and state.day != entry.day):
+            return 0
+        if not entry.marks and self._reject(entry, acceptance.outside_limits(profile, order, state), state.ts, changes):
+            return 0
+        if left <= 0 or not self._after(entry, row):
+            return 0
+        limits = profile.price_limits(order.code, state.prev_close, state.day)
+        price = matching.fill_price(order, row, limits, self._slippage, profile.tick)
+        if price == 0:
+            return 0
+        volume = matching.volume_taken(entry.remaining, left, profile.lot)
+        fees = profile.fees(order.direction, volume * price, state.day, order.code, entry.commission, entry.amount)
+        changes.reports.append(entry.fill(volume, price, fees, (state.ts, state.seq)))
+        return volume
+
+    def _after(self, entry: Entry, row: list[int]) -> bool:
+        """Whether all of an update is later than the order: never fill from the price an order came from, nor from within its bar.
+
+        A bar whose formal start is in closed hours (a day's bar) starts with the session.
+        """
+        ts = row[TS]
+        if row[INTERVAL] == 0:
+            return ts > entry.ready
+        start = ts - row[INTERVAL]
+        if self._profile.phase(start + 1) == "closed":
+            start = max(start, self._profile.session_open_ts(self._profile.trading_day(ts)))
+        return start >= entry.ready
+
+    # ---- steps of an order ----
+
+    def _attend(self, entry: Entry, ts: int, changes: ExchangeChanges) -> bool:
+        """What time alone does to an order: late ack, close of its day, waiting cancel. Returns whether it changed."""
+        given = len(entry.reports)
+        if entry.state == "arriving" and ts >= entry.ready:
+            self._decide(entry, changes)
+        if entry.state == "open" and self._profile.day_orders and ts > self._profile.close_ts(entry.day):
+            changes.reports.append(entry.report("expired", self._profile.close_ts(entry.day)))
+        self._cancel(entry, ts, changes)
+        return len(entry.reports) > given
+
+    def _decide(self, entry: Entry, changes: ExchangeChanges) -> None:
+        code = entry.order.code
+        refusal = acceptance.refusal(self._profile, self._settings, entry, self._codes.get(code), self._now(code))
+        if not self._reject(entry, refusal, entry.ready, changes):
+            changes.reports.append(entry.report("ack", entry.ready))
+
+    def _reject(self, entry: Entry, refusal: acceptance.Refusal | None, ts: int, changes: ExchangeChanges) -> bool:
+        if refusal is None:
+            return False
+        changes.reports.append(entry.report("rejected", ts, *refusal))
+        return True
+
+    def _cancel(self, entry: Entry, ts: int, changes: ExchangeChanges) -> None:
+        """A call auction holds its orders to its end; an order for a later day is in none."""
+        if entry.cancel and entry.state == "open" and (self._profile.can_cancel(ts) or entry.day != self._profile.trading_day(ts)):
+            changes.reports.append(entry.report("cancelled", ts))
+
+    # ---- keeping ----
+
+    def _keep(self, entry: Entry) -> None:
+        self._orders[entry.order.order_id] = entry
+        if entry.state != "closed":
+            self._live.setdefault(entry.order.code, {})[entry.order.order_id] = entry
+
+    def _changed(self, entry: Entry, changes: ExchangeChanges) -> None:
+        key = f"o:{entry.order.order_id}"
+        self._touched.add(key)
+        if key not in changes.dirty:
+            changes.dirty.append(key)
+        if entry.state == "closed":
+            self._live[entry.order.code].pop(entry.order.order_id, None)
+
+    def _forget(self, changes: ExchangeChanges) -> None:
+        """Once a day: drop closed orders that are too old. The clock goes before them, or a crash could let one be taken again."""
+        today = self._profile.trading_day(self._clock)
+        if today == self._swept:
+            return
+        self._swept = today
+        old = [key for key, entry in self._orders.items() if entry.state == "closed" and self._too_old(self._last_day(entry), self._clock)]
+        if not old:
+            return
+        changes.dirty.append(CLOCK)
+        for order_id in sorted(old):
+            del self._orders[order_id]
+            self._touched.discard(f"o:{order_id}")
+            changes.dirty.append(f"o:{order_id}")
+
+    def _last_day(self, entry: Entry) -> int:
+        """The last trading day an order had to do with."""
+        return max(entry.day, self._profile.trading_day(entry.reports[-1].ts))
+
+    def _too_old(self, day: int, now: int) -> bool:
+        return self._profile.trading_days_between(day, self._profile.trading_day(now)) > self._settings.memory_days
+
+    def _now(self, code: str) -> int:
+        """Event time, as far as the code's updates and the clock tell."""
+        state = self._codes.get(code)
+        return self._clock if state is None else max(self._clock, state.ts)
+
+
+def _age(entry: Entry) -> tuple[int, str]:
+    return entry.order.ts, entry.order.order_id
