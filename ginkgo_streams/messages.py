@@ -126,12 +126,14 @@ class Ticks(msgspec.Struct, array_like=True):
 class Claim(Message, tag="claim", kw_only=True):
     """A change of owner (design 4.5): what carries a lower epoch of this source behind it does not count.
 
-    `epoch` is absent in the topic that gives it: there the claim's own offset is the epoch.
+    `epoch` is the consumer group's generation (on top of a base that outlives the group). A claim below an earlier one of
+    its source comes from an owner that was stopped between its assignment and its claim, and does not count either: by
+    its own offset, as an epoch, it would have fenced the rightful owner.
     """
 
     node_id: str
     slot: int
-    epoch: int | None = None
+    epoch: int
 
 
 class OrderSubmission(Message, tag="order_submission", kw_only=True):
@@ -405,6 +407,16 @@ def quotes(updates: list[PriceUpdate]) -> d.Quotes:
     ]  # fmt: skip
     data = np.array(rows, np.int64).reshape(len(rows), len(d.FIELDS)).T
     return d.Quotes(tuple(u.code for u in updates), np.ascontiguousarray(data))
+
+
+def no_quotes() -> d.Quotes:
+    """No price update at all."""
+    return d.Quotes((), np.empty((len(d.FIELDS), 0), np.int64))
+
+
+def claimed(claim: Claim) -> tuple[int, int]:
+    """(source, epoch) of a claim."""
+    return claim.slot, claim.epoch
 
 
 def _opt(value: float | None) -> int:

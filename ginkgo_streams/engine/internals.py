@@ -135,6 +135,14 @@ def request_rejoin(app: Any) -> None:
     thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator.request_rejoin)
 
 
+async def send_with_headers(
+    app: Any, topic: str, key: bytes | None, value: bytes | None, partition: int | None, headers: list[tuple[str, bytes]]
+) -> Awaitable[Any]:
+    """As `send`, with headers."""
+    result: Awaitable[Any] = await app.producer.send(topic, key, value, partition, None, headers)
+    return result
+
+
 async def is_member(app: Any) -> bool:
     """Whether the group's coordinator knows us as a member of its present generation, now."""
     thread = app.consumer._thread

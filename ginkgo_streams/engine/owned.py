@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,7 @@ class OwnedSlot:
     written: dict[Key, float] = field(default_factory=dict)
     dirty: dict[Key, None] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
     fence_moved: bool = False
     changed: bool = False
     seq: int = 0
@@ -130,15 +131,22 @@ class OwnedSlot:
     def _take(self, effects: Effects) -> None:
         self.dirty.update(dict.fromkeys(effects.dirty))
         self.outputs.extend(effects.outputs)
+        self.after.extend(effects.after)
 
-    def collect(self, now: float) -> tuple[list[Write], list[Output]]:
-        """What has to be durable, and what may be published after it, since the last call."""
+    @property
+    def pending(self) -> bool:
+        """Whether `collect` would give anything."""
+        return bool(self.dirty or self.outputs or self.after or self.fence_moved)
+
+    def collect(self, now: float) -> tuple[list[Write], list[Output], list[Callable[[], None]]]:
+        """What has to be durable, what may be published after it, and what is called then, since the last call."""
         writes = [self._write(key, now) for key in self.dirty]
         if self.fence_moved:
             writes.append(self._own_record(self.floor))
         outputs, self.outputs = self.outputs, []
+        after, self.after = self.after, []
         self.dirty.clear()
-        return writes, outputs
+        return writes, outputs, after
 
     def checkpoint(self, now: float) -> tuple[list[list[Write]], bool]:
         """Stages that bring everything durable up to `applied`, each to be acknowledged before the next is sent, and

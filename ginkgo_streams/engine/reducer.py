@@ -51,10 +51,12 @@ class Output:
 
 @dataclass(slots=True)
 class Effects:
-    """What an event changed (keys to be made durable now) and what is to be published after that."""
+    """What an event changed (keys to be made durable now), what is to be published after that, and what is called
+    once it is (a log line must not tell of what a crash undoes)."""
 
     dirty: list[Key] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Slot(Protocol):

@@ -52,6 +52,7 @@ class Group:
     sent: list[tuple[int, Write, Awaitable[Any]]] = field(default_factory=list)
     later: list[tuple[int, list[Write]]] = field(default_factory=list)
     outputs: list[tuple[Stamp, Output]] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
     done: dict[TP, int] = field(default_factory=dict)
     also: list[Any] = field(default_factory=list)
     oldest: float = 0.0
@@ -301,11 +302,12 @@ class Runner:
         async with self._sending:
             group = Group(self._loaded_generation, oldest=oldest)
             now = time.monotonic()
-            for owned in [owned for owned in self.slots.values() if owned.dirty or owned.outputs or owned.fence_moved]:
-                writes, outputs = owned.collect(now)
+            for owned in [owned for owned in self.slots.values() if owned.pending]:
+                writes, outputs, after = owned.collect(now)
                 await self._send_writes(group, owned, writes)
                 group.outputs.extend((Stamp(owned.index, owned.epoch), output) for output in outputs)
-            if group.sent or group.outputs:
+                group.after += after
+            if group.sent or group.outputs or group.after:
                 await self._enqueue(group)
 
     async def _enqueue(self, group: Group) -> None:
@@ -340,7 +342,7 @@ class Runner:
             group = Group(self._loaded_generation)
             now = time.monotonic()
             # No await between here and the last encode: the stages show one moment of the slot.
-            writes, outputs = owned.collect(now)
+            writes, outputs, group.after = owned.collect(now)
             stages, stale = owned.checkpoint(now)
             if stale:
                 writes += owned.claim_again(table.name for table in self.tables)
@@ -375,6 +377,8 @@ class Runner:
             if group.oldest:
                 future.add_done_callback(lambda _, since=group.oldest: self.latency.append(time.time() - since))
         point("after_publish")
+        for call in group.after:
+            call()
         for index, stage in group.later:
             await self._settle(group, [(index, write, await self._send_write(index, write)) for write in stage])
         if group.done:

@@ -1,0 +1,75 @@
+"""The simulated exchange of one partition of codes as the engine runs it: prices and orders in, reports out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ginkgo_streams import messages as m
+from ginkgo_streams.domain import events as d
+from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges
+from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
+from ginkgo_streams.partitioner import partition_of
+from ginkgo_streams.topics import FEEDBACK
+
+EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Prices of one message of the market data topic, and its newest clock (0: none)."""
+
+    quotes: d.Quotes | None
+    clock: int
+
+
+class ExchangeSlot:
+    """`engine.reducer.Slot` for the exchange. Table: exchange, keys "o:<order id>" and "c:<code>"."""
+
+    def __init__(self, exchange: Exchange, slots: int) -> None:
+        self.exchange, self.slots = exchange, slots
+
+    def load(self, table: str, key: str, value: bytes) -> None:
+        """See `Slot.load`."""
+        self.exchange.load(key, value)
+
+    def recovered(self) -> Effects:
+        """Nothing: portfolios see the claim, submit their open orders again, and get every report repeated."""
+        return Effects()
+
+    def apply(self, record: Record) -> Effects:
+        """See `Slot.apply`."""
+        message = record.message
+
+        def fresh(key: str) -> bool:
+            return record.fresh(EXCHANGE, key)
+
+        if isinstance(message, Market):
+            effects = Effects()
+            if message.quotes is not None:
+                self._add(effects, self.exchange.on_quotes(message.quotes, fresh))
+            if message.clock:
+                self._add(effects, self.exchange.on_clock(message.clock, fresh))
+            return effects
+        # An order that the recovered state has already is answered by its reports again: lost ones are repeated so.
+        effects = Effects()
+        self._add(effects, self.exchange.submit(message) if isinstance(message, d.Order) else self.exchange.cancel(message))
+        return effects
+
+    def touched(self) -> Sequence[Sequence[Key]]:
+        """Orders first; a code's state may not reach further than its orders do."""
+        keys = self.exchange.touched()
+        return [[(EXCHANGE, k) for k in keys if k.startswith("o:")], [(EXCHANGE, k) for k in keys if not k.startswith("o:")]]
+
+    def encode(self, table: str, key: str) -> bytes:
+        """See `Slot.encode`."""
+        return self.exchange.encode(key)
+
+    def _add(self, effects: Effects, changes: ExchangeChanges) -> None:
+        effects.dirty += [(EXCHANGE, key) for key in changes.dirty]
+        for report in changes.reports:
+
+            def encode(stamp: Stamp, report: d.Report = report) -> bytes:
+                return m.encode(m.feedback(report, stamp.source, stamp.epoch))
+
+            effects.outputs.append(Output(FEEDBACK, report.portfolio_id.encode(), partition_of(report.portfolio_id, self.slots), encode))

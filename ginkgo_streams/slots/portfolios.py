@@ -1,0 +1,166 @@
+"""The portfolios of one slot as the engine runs them: messages in, orders, alerts, snapshots and interest out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ginkgo_streams import messages as m
+from ginkgo_streams.domain import events as d
+from ginkgo_streams.domain.changes import Changes
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.portfolios import Portfolios
+from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
+from ginkgo_streams.slots.snapshot import snapshot
+from ginkgo_streams.topics import ALERTS, INTEREST, SNAPSHOTS, SUBMISSION
+
+PORTFOLIOS, WINDOWS = "portfolios", "windows"
+
+log = logging.getLogger("ginkgo.node")
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+
+@dataclass(slots=True)
+class Interest:
+    """What of a slot the router was last told."""
+
+    codes: tuple[str, ...] = ()
+    portfolios: int = -1
+    seq: int = 0
+
+
+class PortfolioSlot:
+    """`engine.reducer.Slot` for portfolios. Tables: portfolios (primary), windows."""
+
+    def __init__(self, index: int, node_id: str, profile: Profile, on_interest: Callable[[int, Portfolios], None] = lambda i, p: None) -> None:
+        self.index, self.node_id = index, node_id
+        self.state = Portfolios(profile)
+        self.on_interest = on_interest
+        self._interest = Interest()
+        self._seq = 0
+
+    def load(self, table: str, key: str, value: bytes) -> None:
+        """See `Slot.load`."""
+        if table == PORTFOLIOS:
+            self.state.load_portfolio(key, value)
+        else:
+            self.state.load_chunk(key, value)
+
+    def recovered(self) -> Effects:
+        """Open orders again under their ids, the interest, and a snapshot of every portfolio with its new node."""
+        effects = self._effects(self.state.outstanding())
+        self._announce_interest(effects, always=True)
+        self._snapshots(effects, list(self.state.portfolios))
+        return effects
+
+    def apply(self, record: Record) -> Effects:
+        """See `Slot.apply`."""
+        message = record.message
+
+        def fresh(portfolio_id: str) -> bool:
+            return record.fresh(PORTFOLIOS, portfolio_id)
+
+        if isinstance(message, m.Ticks):
+            return self._ticks(message, fresh, lambda chunk: record.fresh(WINDOWS, chunk))
+        if isinstance(message, d.Report):
+            return self._changed(self.state.on_report(message)) if fresh(message.portfolio_id) else Effects()
+        if isinstance(message, d.Command):
+            return self._command(message) if fresh(message.target_id) else Effects()
+        # A claim: the exchange of some codes has a new owner. Reports of the old one may have been refused, so every
+        # open order is submitted again; the exchange knows the ids and repeats its reports.
+        assert isinstance(message, m.Claim)
+        return self._effects(self.state.outstanding())
+
+    def _ticks(self, ticks: m.Ticks, fresh: Callable[[str], bool], fresh_chunk: Callable[[str], bool]) -> Effects:
+        effects = Effects()
+        if ticks.codes:
+            effects = self._changed(self.state.on_quotes(ticks.quotes(), fresh, fresh_chunk))
+        if ticks.clock:
+            later = self._effects(self.state.on_clock(ticks.clock, fresh))
+            effects.dirty += later.dirty
+            effects.outputs += later.outputs
+            effects.after += later.after
+            self._snapshots(effects, [p for p in self.state.portfolios if fresh(p)])
+        return effects
+
+    def _command(self, command: d.Command) -> Effects:
+        effects = self._changed(self.state.on_command(command))
+        self._announce_interest(effects)
+        return effects
+
+    def touched(self) -> Sequence[Sequence[Key]]:
+        """Portfolios first: windows may not reach further than they do."""
+        return [
+            [(PORTFOLIOS, name) for name in self.state.touched_portfolios()],
+            [(WINDOWS, name) for name in self.state.touched_chunks()],
+        ]
+
+    def encode(self, table: str, key: str) -> bytes:
+        """See `Slot.encode`."""
+        return self.state.encode_portfolio(key) if table == PORTFOLIOS else self.state.encode_chunk(key)
+
+    # ---- outputs ------------------------------------------------------------------------------------------------
+
+    def _changed(self, changes: Changes) -> Effects:
+        """Effects of changes, with a snapshot of each portfolio that changed."""
+        effects = self._effects(changes)
+        self._snapshots(effects, dict.fromkeys(changes.dirty))
+        return effects
+
+    def _effects(self, changes: Changes) -> Effects:
+        effects = Effects(dirty=[(PORTFOLIOS, name) for name in dict.fromkeys(changes.dirty)])
+        effects.outputs += [self._order(order) for order in changes.orders]
+        effects.outputs += [self._cancel(cancel) for cancel in changes.cancels]
+        effects.outputs += [Output(ALERTS, a.source.encode(), None, _constant(m.encode(m.alert(a)))) for a in changes.alerts]
+        effects.after += [_logged(note) for note in changes.notes]
+        return effects
+
+    def _order(self, order: d.Order) -> Output:
+        def encode(stamp: Stamp) -> bytes:
+            return m.encode(m.submission(order, stamp.source, stamp.epoch))
+
+        return Output(SUBMISSION, order.portfolio_id.encode(), self.index, encode)
+
+    def _cancel(self, cancel: d.Cancel) -> Output:
+        def encode(stamp: Stamp) -> bytes:
+            return m.encode(m.cancellation(cancel, stamp.source, stamp.epoch))
+
+        return Output(SUBMISSION, cancel.portfolio_id.encode(), self.index, encode)
+
+    def _snapshots(self, effects: Effects, ids: Iterable[str]) -> None:
+        for portfolio_id in ids:
+            view = self.state.view(portfolio_id)
+            self._seq += 1
+
+            def encode(stamp: Stamp, view: Any = view, seq: int = self._seq) -> bytes:
+                return m.encode(snapshot(view, self.node_id, stamp.source, stamp.epoch, seq))
+
+            effects.outputs.append(Output(SNAPSHOTS, portfolio_id.encode(), self.index, encode))
+
+    def _announce_interest(self, effects: Effects, always: bool = False) -> None:
+        codes, portfolios = self.state.interest(), len(self.state.portfolios)
+        if not always and (codes, portfolios) == (self._interest.codes, self._interest.portfolios):
+            return
+        self._interest = Interest(codes, portfolios, self._interest.seq + 1)
+        seq, now = self._interest.seq, self.state.now
+
+        def encode(stamp: Stamp) -> bytes:
+            return m.encode(
+                m.InterestUpdate(
+                    timestamp=m.iso(now), slot=stamp.source, codes=list(codes), portfolios=portfolios, node_id=self.node_id,
+                    epoch=stamp.epoch, seq=seq,
+                )  # fmt: skip
+            )
+
+        effects.outputs.append(Output(INTEREST, str(self.index).encode(), 0, encode))
+        effects.after.append(lambda: self.on_interest(self.index, self.state))
+
+
+def _constant(value: bytes) -> Callable[[Stamp], bytes]:
+    return lambda stamp: value
+
+
+def _logged(note: d.Note) -> Callable[[], None]:
+    return lambda: log.log(LEVELS[note.level], note.text)
