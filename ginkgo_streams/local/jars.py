@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -26,18 +27,27 @@ _DOWNLOADED = re.compile(r"Downloaded from \S+: \S+/([\w.\-]+\.jar)")
 def kafka_jars(console: Console | None = None) -> Path:
     """The folder of Kafka's jars, fetched first where it is not there (7 s to a minute, progress on stderr).
 
-    Safe to call from several processes at once: one fetches, the others wait for it.
+    They are in $GINKGO_KAFKA_LIBS where that is set, else under the home folder. Safe to call from several processes at once: one fetches, the others wait for it.
     Raises ProgramMissing without `mvn`, DiskFull, FetchFailed.
     """
-    folder = local_folder() / "kafka"
-    libs = folder / "libs"
+    libs = _libs()
     if _complete(libs):
         return libs
-    folder.mkdir(exist_ok=True)
-    with _locked(folder / "lock"):
+    libs.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(libs.parent / "lock"):
         if not _complete(libs):
-            _fetch(folder, libs, console or Console(stderr=True))
+            _fetch(libs, console or Console(stderr=True))
     return libs
+
+
+def have_kafka_jars() -> bool:
+    """Whether they are here already, so that Maven is not needed."""
+    return _complete(_libs())
+
+
+def _libs() -> Path:
+    given = os.environ.get("GINKGO_KAFKA_LIBS")
+    return Path(given).expanduser().absolute() if given else local_folder() / "kafka" / "libs"
 
 
 def _pom() -> bytes:
@@ -57,7 +67,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(folder: Path, libs: Path, console: Console) -> None:
+def _fetch(libs: Path, console: Console) -> None:
+    folder = libs.parent
     mvn = shutil.which("mvn")
     if mvn is None:
         raise ProgramMissing("mvn", "install Apache Maven (apt-get install maven, brew install maven); it fetches Kafka's jars once")

@@ -94,6 +94,12 @@ class Broker(Server):
         """The address for clients, "127.0.0.1:PORT"."""
         return self.address
 
+    def leave_taken_ports(self) -> None:
+        """As for any server; the controller's port too, which nobody outside knows."""
+        super().leave_taken_ports()
+        if not ports.is_free(self._controller_port):
+            self._controller_port = self._new_port("controller_port")
+
     def answers(self) -> bool:
         """Whether the broker serves metadata."""
         return answers_metadata(self.bootstrap)

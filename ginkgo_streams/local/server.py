@@ -60,8 +60,8 @@ class Server:
 
         Raises ProgramMissing, JavaTooOld, FetchFailed, PortTaken, DiskFull, AlreadyRunning, ServerDied, NotReady.
         """
-        child = self.launch()
-        wait_ready(child, self.answers, self.address, START_SECONDS)
+        self.launch()
+        self.wait_answers()
 
     def launch(self) -> Child:
         """As `start`, but returns as soon as the process runs."""
@@ -72,6 +72,15 @@ class Server:
             ports.require_free(port, self.NAME)
         self.child = spawn(self.NAME, self._command(), self.log, bound=self.bound, cwd=self.folder)
         return self.child
+
+    def wait_answers(self) -> None:
+        """Returns when the launched server answers. Raises ServerDied, DiskFull or NotReady, the process ended in that case."""
+        wait_ready(self._started(), self.answers, self.address, START_SECONDS)
+
+    def leave_taken_ports(self) -> None:
+        """Takes free ports in place of those that are somebody else's now; before a start, where nobody chose them."""
+        if not ports.is_free(self.port):
+            self.port = self._new_port("port")
 
     def answers(self) -> bool:
         """Whether the server does its work now; within a few seconds."""
@@ -114,7 +123,14 @@ class Server:
         return self.child
 
     def _kept_port(self, key: str, given: int) -> int:
-        port = given or int(self._kept.get(key, 0)) or ports.free_port()
+        known = given or int(self._kept.get(key, 0))
+        if not known:
+            return self._new_port(key)
+        self._keep(key, known)
+        return known
+
+    def _new_port(self, key: str) -> int:
+        port = ports.free_port()
         self._keep(key, port)
         return port
 

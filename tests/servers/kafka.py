@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ginkgo_streams.local.home import local_folder
 from ginkgo_streams.local.kafka import Broker
+
+# Tests set GINKGO_HOME for themselves and their children; the jars are fetched once for all of them.
+os.environ.setdefault("GINKGO_KAFKA_LIBS", str(local_folder() / "kafka" / "libs"))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from ginkgo_streams.local.process import Child, spawn, wait_ready
 
 _MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server"
 _VERSION = "v2.5.0"  # the newest that `go install` builds: later go.mod files hold replace directives
+_BIN = local_folder() / "bin"  # read once: tests set GINKGO_HOME, and building it takes half a minute
 _FOREVER_MS = 30 * 86_400_000
 
 
@@ -102,16 +103,15 @@ class ProxiedKafka:
 
 def toxiproxy_binary() -> Path:
     """The toxiproxy server, built once by Go from its module. Fails where Go is missing: nothing is skipped."""
-    folder = local_folder() / "bin"
-    folder.mkdir(exist_ok=True)
-    binary = folder / f"toxiproxy-{_VERSION}"
-    with (folder / "lock").open("w") as lock:
+    _BIN.mkdir(exist_ok=True)
+    binary = _BIN / f"toxiproxy-{_VERSION}"
+    with (_BIN / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
             go = shutil.which("go")
             if go is None:
                 raise AssertionError("go is not on the PATH; install Go 1.19+ (apt-get install golang-go): it builds toxiproxy")
-            with TemporaryDirectory(dir=folder) as built:
+            with TemporaryDirectory(dir=_BIN) as built:
                 environment = {**os.environ, "GOBIN": built}
                 command = [go, "install", f"{_MODULE}@{_VERSION}"]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
