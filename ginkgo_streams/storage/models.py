@@ -109,7 +109,7 @@ class ApiKey(Base):
 class Portfolio(Base):
     """A portfolio as its owner made it, and its newest state in short. `config` and `version` are the owner's: snapshots leave them.
 
-    epoch, seq: of the newest snapshot seen (-1: none yet). updated_at: wall clock.
+    autostart: whether it is started once it is created. epoch, seq: of the newest snapshot seen (-1: none yet). updated_at: wall clock.
     """
 
     __tablename__ = "portfolios"
@@ -123,6 +123,7 @@ class Portfolio(Base):
     status: Mapped[str] = mapped_column(String(16))
     config: Mapped[dict[str, Any]]
     version: Mapped[int] = mapped_column(BigInteger, default=1)
+    autostart: Mapped[bool] = mapped_column(default=True)
     epoch: Mapped[int] = mapped_column(BigInteger, default=-1)
     seq: Mapped[int] = mapped_column(BigInteger, default=-1)
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -29,7 +29,9 @@ class PortfolioStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def insert(self, portfolio_id: str, name: str, user_id: str, initial_cash: Decimal, config: Mapping[str, Any]) -> Portfolio:
+    def insert(
+        self, portfolio_id: str, name: str, user_id: str, initial_cash: Decimal, config: Mapping[str, Any], *, autostart: bool = True
+    ) -> Portfolio:
         """A new row, status created; an unknown user gets a row, too. Raises DuplicateName."""
 
         def work() -> Portfolio:
@@ -39,7 +41,7 @@ class PortfolioStore:
                 insert_missing(session.connection(), users, [user_row(user_id)])
                 row = Portfolio(
                     uuid=portfolio_id, name=name, user_id=user_id, initial_cash=initial_cash, current_cash=initial_cash,
-                    status="created", config=dict(config),
+                    status="created", config=dict(config), autostart=autostart,
                 )  # fmt: skip
                 session.add(row)
                 session.flush()

@@ -111,14 +111,16 @@ def _snapshot_row(snapshot: Snapshot) -> dict[str, Any]:
 def _transition_rows(snapshots: Iterable[Snapshot]) -> Iterable[dict[str, Any]]:
     for snapshot in snapshots:
         for move in snapshot.transitions:
-            yield _transition_row(snapshot.portfolio_id, move)
+            yield _transition_row(snapshot, move)
 
 
-def _transition_row(portfolio_id: str, move: Mapping[str, Any]) -> dict[str, Any]:
-    content = f"{portfolio_id} {json.dumps(move, sort_keys=True)}"
+def _transition_row(snapshot: Snapshot, move: Mapping[str, Any]) -> dict[str, Any]:
+    """The id is of what happened alone: snapshots of a later owner carry the same transition."""
+    content = json.dumps([snapshot.portfolio_id, move["timestamp"], move["from"], move["to"], move.get("reason", "")])
     return {
-        "transition_id": str(uuid5(_TRANSITIONS, content)), "portfolio_id": portfolio_id, "at": _moment(move["timestamp"]),
-        "from_status": move["from"], "to_status": move["to"], "reason": move.get("reason", ""), "node_id": move.get("node_id", ""),
+        "transition_id": str(uuid5(_TRANSITIONS, content)), "portfolio_id": snapshot.portfolio_id, "at": _moment(move["timestamp"]),
+        "from_status": move["from"], "to_status": move["to"], "reason": move.get("reason", ""),
+        "node_id": move.get("node_id") or snapshot.node_id,
     }  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def _add_rows(connection: Connection, newest: Sequence[Snapshot]) -> None:
         row = {
             "uuid": snapshot.portfolio_id, "name": name, "user_id": snapshot.user_id, "initial_cash": _decimal(snapshot.initial_cash),
             "current_cash": _decimal(snapshot.cash), "status": snapshot.status, "config": snapshot.config, "version": snapshot.version,
-            "epoch": -1, "seq": -1, "created_at": _moment(snapshot.created_at), "updated_at": now(),
+            "autostart": False, "epoch": -1, "seq": -1, "created_at": _moment(snapshot.created_at), "updated_at": now(),
         }  # fmt: skip
         insert_missing(connection, _PORTFOLIOS, [row])
 

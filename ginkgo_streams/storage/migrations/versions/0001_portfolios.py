@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("config", sa.JSON(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("autostart", sa.Boolean(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),

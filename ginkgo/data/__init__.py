@@ -1,0 +1,1 @@
+"""`ginkgo.data.models`: the records that users make and get."""

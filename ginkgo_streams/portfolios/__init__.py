@@ -1,0 +1,1 @@
+"""What owners do with portfolios, whatever the door: command line, Python, HTTP."""
