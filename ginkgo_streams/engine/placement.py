@@ -296,7 +296,7 @@ class _Standbys:
         self.shared[self.active[slot], node] += number
 
     def _lightest(self, slot: int) -> int:
-        """Of the nodes that have nothing of this slot (there must be one), that with the fewest copies, then the fewest of the same owner."""
+        """Of the nodes that have nothing of this slot (there must be one): fewest copies, then fewest of the same owner."""
         node = self.active[slot]
         copies = self.count * (len(self.active) + 1) + self.shared[node]
         copies[[node, *self.copies[slot]]] = _NOWHERE
