@@ -4,8 +4,8 @@ Keys of its table: `o:<order id>` an order with all its reports, `c:<code>` the 
 An order's value is durable before its reports are visible (`ExchangeChanges.dirty`); codes and clock are written at checkpoints only
 (`touched`) and may be lost back to the last of them. What makes a replay from there exact:
 
-* The owner writes in the order it is told: changed orders of an input before the codes and the clock that have seen it. So a `c:`
-  or `clock` value that has seen an input proves that the orders hold all its effects, and the input is skipped.
+* The owner writes in the order it is told: changed orders of an input before the codes that have seen it. So a `c:` value that
+  has seen an input proves that the orders hold all its effects, and the input is skipped.
 * Else the code sees the input again, an order that has it already (`fresh` false) does not, and what such an order took of the update
   is found in its marks, so that the others get what they got, or would have got.
 """
@@ -136,15 +136,17 @@ class Exchange:
         return changes
 
     def on_clock(self, ts: int, fresh: Fresh) -> ExchangeChanges:
-        """Event time goes on: late acks, the close, waiting cancels, and what is old is forgotten."""
+        """Event time goes on: late acks, the close, waiting cancels, and what is old is forgotten.
+
+        A ts that the clock has passed counts as the clock's: after a crash the clock may be ahead of some orders.
+        """
         changes = ExchangeChanges()
-        if ts <= self._clock:
-            return changes
-        self._clock = ts
-        self._touched.add(CLOCK)
+        if ts > self._clock:
+            self._clock = ts
+            self._touched.add(CLOCK)
         waiting = [entry for book in self._live.values() for entry in book.values()]
         for entry in sorted(waiting, key=_age):
-            if fresh(f"o:{entry.order.order_id}") and self._attend(entry, ts, changes):
+            if fresh(f"o:{entry.order.order_id}") and self._attend(entry, self._clock, changes):
                 self._changed(entry, changes)
         self._forget(changes)
         return changes
