@@ -27,7 +27,8 @@ _DOWNLOADED = re.compile(r"Downloaded from \S+: \S+/([\w.\-]+\.jar)")
 def kafka_jars(console: Console | None = None) -> Path:
     """The folder of Kafka's jars, fetched first where it is not there (7 s to a minute, progress on stderr).
 
-    They are in $GINKGO_KAFKA_LIBS where that is set, else under the home folder. Safe to call from several processes at once: one fetches, the others wait for it.
+    They are in $GINKGO_KAFKA_LIBS where that is set, else under the home folder. Safe to call from several processes
+    at once: one fetches, the others wait for it.
     Raises ProgramMissing without `mvn`, DiskFull, FetchFailed.
     """
     libs = _libs()

@@ -17,10 +17,10 @@ from typing import Literal
 import psutil
 
 from ginkgo_streams.local.databases import MariaDB, Redis, mariadb_program
-from ginkgo_streams.local.errors import AlreadyRunning, LocalError
+from ginkgo_streams.local.errors import AlreadyRunning, LocalError, NotReady, ServerDied
 from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.local.plan import Addresses, Plan
-from ginkgo_streams.local.process import Child, spawn
+from ginkgo_streams.local.process import Child, complaint, spawn, wait_for
 from ginkgo_streams.local.server import Server
 from ginkgo_streams.local.state import Kind, Member, StackState, read_state, remove_stale_state, remove_state, write_state
 
@@ -32,6 +32,10 @@ LAST_BACKOFF = 30.0
 STABLE_SECONDS = 60.0  # who ran that long begins again with the first backoff
 DRAIN_SECONDS = 60.0  # scenario 3.2: a node has that long to stop its portfolios, then it is killed
 WRONG_USAGE = 2  # an exit status that no further start will change
+READY_SECONDS = 120.0  # a node recovers its tables before it is ready
+READY_TRIES = 3  # ends in a row before it was ever ready: it will not be
+READY_WORDS = {"node": b"ExecutionNode ready", "livecore": b"LiveCore ready"}
+"""What the processes log, by the quickstart, when they are."""
 USUAL_PORTS = {"kafka": 9092, "redis": 6379}
 
 
@@ -45,6 +49,8 @@ class _Watched:
     started: float
     backoff: float = FIRST_BACKOFF
     again_at: float = 0.0
+    log_size: int = 0
+    """Of the log when the process was started: only what stands behind is its own."""
 
 
 class Stack:
@@ -67,9 +73,8 @@ class Stack:
         self._state = StackState(os.getpid(), psutil.Process().create_time())
 
     def start(self) -> Addresses:
-        """Servers, then livecore and nodes, then the watch over them. Returns when the servers answer and the rest is launched.
-
-        Raises LocalError's kinds, with nothing left running.
+        """Servers, then livecore and nodes, then the watch over them. Returns when the servers answer and the rest is launched;
+        `wait_ready` is for the rest. Raises LocalError's kinds, with nothing left running.
         """
         self._claim_folder()
         self._write()
@@ -87,11 +92,22 @@ class Stack:
         except BaseException:
             self.stop()
             raise
-        self._state.phase = "up"
         self._write()
         self._watcher = threading.Thread(target=self._watch, name="stack-watch", daemon=True)
         self._watcher.start()
         return self.addresses
+
+    def wait_ready(self, timeout: float = READY_SECONDS) -> None:
+        """Returns when livecore and all nodes are ready. Raises ServerDied or NotReady; `stop` remains to be called then."""
+        if not wait_for(lambda: all(m.ready for m in self.members()) or any(map(_hopeless, self.members())), timeout):
+            slow = next(m for m in self.members() if not m.ready)
+            raise NotReady(slow.name, "all", timeout, Path(slow.log))
+        for member in self.members():
+            if not member.ready:
+                raise ServerDied(member.name, member.exit_status, complaint(Path(member.log)), Path(member.log))
+        with self._lock:
+            self._state.phase = "up"
+            self._write()
 
     def stop(self) -> None:
         """Nodes, livecore, databases, broker, each after the one before has ended. Afterwards no process and no record is left."""
@@ -154,6 +170,7 @@ class Stack:
         # Known to `stop` before it answers: an interrupt while waiting must not leave it behind.
         self._watch_over(kind, name, server.launch(), server.launch)
         server.wait_answers()
+        self._watched[name].member.ready = True
 
     def _start_worker(self, kind: Kind, name: str) -> None:
         assert self.addresses is not None
@@ -166,11 +183,13 @@ class Stack:
             return spawn(name, command, log_file, bound=self.bound, env=environment)
 
         log.info("Starting %s", name)
-        self._watch_over(kind, name, launch(), launch)
+        log_size = _size(log_file)
+        self._watch_over(kind, name, launch(), launch, log_size)
 
-    def _watch_over(self, kind: Kind, name: str, child: Child, launch: Callable[[], Child]) -> None:
+    def _watch_over(self, kind: Kind, name: str, child: Child, launch: Callable[[], Child], log_size: int = 0) -> None:
+        member = Member(name, kind, child.pid, child.born, str(child.log))
         with self._lock:
-            self._watched[name] = _Watched(Member(name, kind, child.pid, child.born, str(child.log)), launch, child, time.monotonic())
+            self._watched[name] = _Watched(member, launch, child, time.monotonic(), log_size=log_size)
             self._write()
 
     def _write(self) -> None:
@@ -190,6 +209,9 @@ class Stack:
         if member.status == "running" and not watched.child.alive:
             self._note_end(watched, now)
             return True
+        if member.status == "running" and not member.ready and _says_ready(watched):
+            member.ready = True
+            return True
         if member.status == "waiting" and now >= watched.again_at:
             self._start_again(watched, now)
             return True
@@ -198,7 +220,7 @@ class Stack:
     def _note_end(self, watched: _Watched, now: float) -> None:
         member = watched.member
         member.exit_status = status = watched.child.returncode
-        worker = member.kind in ("livecore", "node")
+        worker = member.kind in READY_WORDS
         if worker and status == 0:
             member.status = "ended"
             log.info("%s has ended (status 0)", member.name)
@@ -216,6 +238,7 @@ class Stack:
     def _start_again(self, watched: _Watched, now: float) -> None:
         member = watched.member
         member.restarts += 1
+        watched.log_size = _size(Path(member.log))
         try:
             child = watched.launch()
         except (LocalError, OSError) as error:
@@ -225,7 +248,28 @@ class Stack:
             return
         watched.child, watched.started = child, now
         member.pid, member.born, member.status = child.pid, child.born, "running"
+        member.ready = member.kind not in READY_WORDS
         log.info("%s runs again (pid %d)", member.name, child.pid)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _says_ready(watched: _Watched) -> bool:
+    """Whether the process has logged that it is ready."""
+    words = READY_WORDS.get(watched.member.kind)
+    if words is None:
+        return False
+    with open(watched.member.log, "rb") as file:
+        file.seek(watched.log_size)
+        return words in file.read()
+
+
+def _hopeless(member: Member) -> bool:
+    """Whether a process that was never ready will not be: it has ended for good, or several times."""
+    for_good = member.status in ("ended", "failed")
+    return not member.ready and (for_good or (member.status == "waiting" and member.restarts >= READY_TRIES - 1))
 
 
 def stop_in_order(children: list[tuple[Kind, Child]]) -> None:

@@ -18,7 +18,10 @@ Status = Literal["running", "waiting", "ended", "failed"]
 
 
 class Member(msgspec.Struct):
-    """One process of the stack. born: its start in seconds since 1970; restarts: after an end that was not asked for."""
+    """One process of the stack. born: its start in seconds since 1970; restarts: after an end that was not asked for.
+
+    ready: it has said, since it was last started, that it does its work.
+    """
 
     name: str
     kind: Kind
@@ -26,6 +29,7 @@ class Member(msgspec.Struct):
     born: float
     log: str
     status: Status = "running"
+    ready: bool = False
     restarts: int = 0
     exit_status: int | None = None
 

@@ -23,7 +23,7 @@ _PLAN = "plan.json"
 
 
 def up(folder: Path, plan: Plan, say: Callable[[str], None]) -> StackState:
-    """Starts a supervisor that outlives this process, and returns when everything is launched and the servers answer.
+    """Starts a supervisor that outlives this process, and returns when the servers answer and every process is ready.
 
     say: is given a line for each step. Raises LocalError's kinds, with nothing left running.
     """
@@ -85,11 +85,14 @@ def main(folder: Path) -> int:
     stack = Stack(folder, msgspec.json.decode((folder / _PLAN).read_bytes(), type=Plan), bound=False)
     try:
         stack.start()
+        try:
+            stack.wait_ready()
+            asked.wait()
+        finally:
+            stack.stop()
     except LocalError as error:
         print(f"{_ERROR}{error}", flush=True)
         return 1
-    asked.wait()
-    stack.stop()
     return 0
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from ginkgo_streams.local import ports
-from ginkgo_streams.local.errors import AlreadyRunning, LocalError, PortTaken
+from ginkgo_streams.local.errors import AlreadyRunning, LocalError, PortTaken, ServerDied
 from ginkgo_streams.local.kafka import Broker, answers_metadata
 from ginkgo_streams.local.plan import Plan
 from ginkgo_streams.local.process import Child, wait_for
@@ -35,7 +35,7 @@ def stop(*_):
         file.write(name + "\\n")
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
-(folder / f"{name}.ready").touch()
+print("[INFO] LiveCore ready" if name.startswith("livecore") else "[INFO] ExecutionNode ready, processing events...", flush=True)
 time.sleep(600)
 """
 
@@ -49,10 +49,6 @@ def plan(tmp_path: Path) -> Plan:
     return Plan(nodes=2, node_command=command, livecore_command=command, mariadb=False)
 
 
-def ready(folder: Path, *names: str) -> bool:
-    return wait_for(lambda: all((folder / f"{name}.ready").exists() for name in names), 20)
-
-
 WORKERS = ("livecore_001", "execution_node_001", "execution_node_002")
 
 
@@ -60,7 +56,7 @@ def test_stack_when_processes_are_killed_then_starts_them_again_and_stop_leaves_
     folder = tmp_path / "local"
     stack = Stack(folder, plan, bound=True)
     with running(stack) as addresses:
-        assert ready(tmp_path, *WORKERS)
+        stack.wait_ready()
         environment = json.loads((tmp_path / "execution_node_001.env").read_text())
         assert environment["GINKGO_KAFKA__BOOTSTRAP_SERVERS"] == addresses.kafka
         assert environment["GINKGO_REDIS__PORT"] == addresses.redis.split(":")[1]
@@ -71,6 +67,7 @@ def test_stack_when_processes_are_killed_then_starts_them_again_and_stop_leaves_
         os.kill(first["execution_node_002"], signal.SIGTERM)
         assert wait_for(lambda: [m.restarts for m in stack.members() if m.name != "execution_node_002"] == [1] * 4, 20)
         assert wait_for(lambda: answers_metadata(addresses.kafka), 30)
+        assert wait_for(lambda: all(member.ready for member in stack.members()), 20)
         now = {member.name: member for member in stack.members()}
         assert now["execution_node_002"].status == "ended"  # status 0: somebody asked it to stop
         assert now["execution_node_002"].restarts == 0
@@ -95,7 +92,9 @@ def test_stack_when_a_worker_says_wrong_usage_then_is_not_started_again(tmp_path
     )
     stack = Stack(tmp_path / "local", wrong, bound=True)
     with running(stack):
-        assert wait_for(lambda: stack.members()[0].status == "failed", 20)
+        with pytest.raises(ServerDied, match="execution_node_001 ended with status 2"):
+            stack.wait_ready()
+        assert stack.members()[0].status == "failed"
         assert stack.members()[0].exit_status == 2
 
 
@@ -130,7 +129,7 @@ def test_up_and_down_when_called_from_different_processes_then_start_and_stop_ev
     try:
         assert any(line.startswith("Starting Kafka at") for line in said)
         assert answers_metadata(state.kafka)
-        assert ready(tmp_path, *WORKERS)
+        assert {member.name: member.ready for member in state.members} == dict.fromkeys(("kafka", "redis", *WORKERS), True)
         with pytest.raises(AlreadyRunning, match="ginkgo down"):
             up(folder, plan, said.append)
     finally:
@@ -144,7 +143,6 @@ def test_up_and_down_when_called_from_different_processes_then_start_and_stop_ev
 def test_down_when_the_supervisor_was_killed_then_stops_what_it_left(tmp_path: Path, plan: Plan) -> None:
     folder = tmp_path / "local"
     state = up(folder, plan, lambda _: None)
-    assert ready(tmp_path, *WORKERS)
     state.supervisor(folder).kill()
     assert not remove_stale_state(folder)
     with pytest.raises(AlreadyRunning, match="ginkgo down"):
@@ -161,6 +159,17 @@ def test_up_when_the_start_fails_then_the_reason_comes_in_one_line_and_nothing_i
         with pytest.raises(LocalError, match=f"^port {port} for Kafka is taken by .*; stop that process or choose another port$"):
             up(tmp_path / "local", Plan(kafka_port=port, node_command=plan.node_command), lambda _: None)
     assert read_state(tmp_path / "local") is None
+
+
+def test_up_when_a_worker_never_gets_ready_then_says_why_and_leaves_nothing(tmp_path: Path, kafka: Broker) -> None:
+    folder = tmp_path / "local"
+    command = (sys.executable, "-c", "raise SystemExit('[ERROR] the tables are somebody else\\'s')")
+    bad = Plan(nodes=1, livecores=0, kafka=kafka.bootstrap, redis="127.0.0.1:1", database_url="sqlite://", node_command=command)
+    said = r"^execution_node_001 ended with status 1 while starting: \[ERROR\] the tables are somebody else's; its log"
+    with pytest.raises(LocalError, match=said):
+        up(folder, bad, lambda _: None)
+    assert read_state(folder) is None
+    assert list(folder.glob("stack.json*")) == []
 
 
 def test_state_when_its_processes_are_gone_or_replaced_then_is_stale(tmp_path: Path) -> None:
