@@ -66,7 +66,7 @@ class _Section(BaseModel):
 class NodeSettings(_Section):
     """This process. `id` is unique among the processes of a cluster; `max_portfolios`: how many it takes."""
 
-    id: Name = Field(default_factory=lambda: f"execution_node_{_hostname()}")
+    id: Name = Field(default_factory=lambda: f"execution_node_{hostname()}")
     max_portfolios: int = Field(default=1_000, ge=1)
 
 
@@ -271,7 +271,8 @@ class Settings(BaseSettings):
         return {"simulation": SimulationBroker(type="simulation"), **self.brokers}
 
 
-def _hostname() -> str:
+def hostname() -> str:
+    """This machine's name, fit for a node id."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in socket.gethostname()).strip("._-")
     return kept[:48] or "local"
 

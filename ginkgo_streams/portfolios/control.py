@@ -10,6 +10,8 @@ from typing import Literal
 
 from ginkgo_streams.commands import CommandType, members, portfolio_command, run, send_commands_now
 from ginkgo_streams.config import Settings
+from ginkgo_streams.domain.portfolio import MOVES
+from ginkgo_streams.domain.portfolio import PortfolioStatus as PortfolioStatusName
 from ginkgo_streams.portfolios.read import PortfolioStatus, portfolio_status, status_of
 from ginkgo_streams.storage.portfolios import PortfolioStore
 from ginkgo_streams.storage.snapshots import newest_snapshot
@@ -23,6 +25,8 @@ _ZERO = Decimal(0)
 Action = Literal["start", "stop", "delete"]
 
 WANTED: Mapping[Action, str] = {"start": "running", "stop": "stopped", "delete": "deleted"}
+
+MOVE: Mapping[Action, tuple[PortfolioStatusName, ...]] = {"start": ("running",), "stop": ("stopping", "stopped"), "delete": ("deleted",)}
 
 COMMANDS: Mapping[Action, CommandType] = {"start": "portfolio.start", "stop": "portfolio.stop", "delete": "portfolio.delete"}
 
@@ -57,13 +61,12 @@ def change(
 
 
 def refusal(status: PortfolioStatus, action: Action, *, force: bool = False) -> str:
-    """Why the state machine (contracts section 2) does not allow it, "" where it does."""
-    if action == "start" and status.status not in ("created", "stopped", "error"):
-        return f"it is {status.status}, expected created, stopped or error"
-    if action == "stop" and status.status not in ("running", "reloading", "migrating", "stopping", "error"):
-        return f"it is {status.status}, expected running"
-    if action == "delete" and status.status not in ("stopped", "created"):
-        return f"it is {status.status}; stop it first"
+    """Why it is not possible now, "" where it is. The portfolio decides again, by the same table, when the command arrives."""
+    if action == "stop" and status.status == "stopping":
+        return ""
+    able = [name for name, targets in MOVES.items() if any(target in targets for target in MOVE[action])]
+    if status.status not in able:
+        return f"it is {status.status}, expected one of: {', '.join(able)}"
     if action == "delete" and status.position_count and not force:
         return f"it holds {status.position_count} positions; sell them first, or use --force"
     return ""
@@ -76,18 +79,20 @@ def wait_for(
     wanted: str,
     *,
     before: PortfolioStatus | None = None,
+    taken: bool = False,
     wait_s: float = WAIT_S,
 ) -> Outcome:
     """Waits until the portfolio's newest snapshot says `wanted`, for `wait_s` seconds, and not at all where nobody runs who could do it.
 
-    before: the state when the command was sent; an error that was there already does not end the wait.
+    before: the state when the command was sent; an error that was there already does not end the wait. taken: the state counts only
+    from a node, not the row as it was made.
     """
-    if absent := _absent(settings):
-        return Outcome(False, _seen(store, portfolio_id).status, f"{absent}: the command waits in Kafka and is carried out when it is up")
+    if missing := absent(settings):
+        return Outcome(False, _seen(store, portfolio_id).status, f"{missing}: the command waits in Kafka and is carried out when it is up")
     deadline = time.monotonic() + wait_s
     while True:
         seen = _seen(store, portfolio_id)
-        if seen.status == wanted:
+        if seen.status == wanted and (seen.node_id or not taken):
             node = f" on {seen.node_id}" if seen.node_id and wanted != "deleted" else ""
             return Outcome(True, seen.status, f"Portfolio {portfolio_id} is {seen.status}{node}")
         if seen.status == "error" and (before is None or before.status != "error"):
@@ -110,7 +115,8 @@ def _seen(store: PortfolioStore, portfolio_id: str) -> PortfolioStatus:
     )  # fmt: skip
 
 
-def _absent(settings: Settings) -> str:
+def absent(settings: Settings) -> str:
+    """Who is needed and does not run, e.g. "No livecore is running"; "" where all run. Raises NoBrokers."""
     running = run(members(settings))
     missing = [name for group, name in ((NODE_APP, "execution node"), (LIVECORE_APP, "livecore")) if not running.get(group)]
     return f"No {' and no '.join(missing)} is running" if missing else ""

@@ -10,7 +10,7 @@ import msgspec
 from ginkgo_streams.messages import PositionView, Snapshot
 from ginkgo_streams.storage.models import Portfolio
 from ginkgo_streams.storage.portfolios import PortfolioStore
-from ginkgo_streams.storage.snapshots import newest_snapshot
+from ginkgo_streams.storage.snapshots import newest_snapshot, newest_snapshots
 
 
 class UnknownPortfolio(LookupError):
@@ -67,6 +67,13 @@ def status_of(row: Portfolio, snapshot: Snapshot | None) -> PortfolioStatus:
 def portfolio_status(store: PortfolioStore, portfolio_id: str) -> PortfolioStatus:
     """A portfolio in short. Raises UnknownPortfolio, StorageDown."""
     return status_of(portfolio_row(store, portfolio_id), newest_snapshot(store.engine, portfolio_id))
+
+
+def portfolio_statuses(store: PortfolioStore, *, user_id: str | None = None, status: str | None = None) -> list[PortfolioStatus]:
+    """All portfolios in short, the oldest first; of one user, in one status. Raises StorageDown."""
+    rows = store.list(user_id=user_id, status=status)
+    states = newest_snapshots(store.engine)
+    return [status_of(row, states.get(row.uuid)) for row in rows]
 
 
 def portfolio_positions(store: PortfolioStore, portfolio_id: str) -> list[PositionView]:

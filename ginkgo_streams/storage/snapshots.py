@@ -69,6 +69,19 @@ def newest_snapshot(engine: Engine, portfolio_id: str) -> Snapshot | None:
     return attempt(engine, f"reading the state of portfolio {portfolio_id}", read)
 
 
+def newest_snapshots(engine: Engine) -> dict[str, Snapshot]:
+    """The newest snapshot of every portfolio that has a row, by its id. Raises StorageDown."""
+    row, kept = Portfolio, PortfolioSnapshot
+    statement = select(kept.state).join(row, and_(row.uuid == kept.portfolio_id, row.epoch == kept.epoch, row.seq == kept.seq))
+
+    def read() -> dict[str, Snapshot]:
+        with engine.connect() as connection:
+            states = [msgspec.convert(state, Snapshot) for state in connection.scalars(statement)]
+        return {state.portfolio_id: state for state in states}
+
+    return attempt(engine, "reading the states of the portfolios", read)
+
+
 def _read_newest(connection: Connection, portfolio_id: str) -> Snapshot | None:
     state = connection.scalar(
         select(PortfolioSnapshot.state)

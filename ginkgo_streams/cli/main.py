@@ -1,0 +1,63 @@
+"""The program `ginkgo`: its commands, and how errors reach the user. Exit status: 0 done, 1 refused or failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ginkgo_streams.cli import logs, portfolio, run
+
+app = typer.Typer(
+    name="ginkgo", help="Many live trading portfolios on a cluster of Faust workers.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+_debug = False
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False) -> None:
+    """Many live trading portfolios on a cluster of Faust workers."""
+    global _debug
+    _debug = debug
+    logs.configure(logging.DEBUG if debug else logging.WARNING)
+
+
+app.add_typer(portfolio.app, name="portfolio")
+app.add_typer(run.worker, name="worker")
+app.add_typer(run.livecore, name="livecore")
+for _name in ("local", "audit", "demo"):
+    if importlib.util.find_spec(f"ginkgo_streams.cli.{_name}") is not None:
+        importlib.import_module(f"ginkgo_streams.cli.{_name}").register(app)
+
+
+def main() -> None:
+    """Runs the command of the process's arguments and ends the process."""
+    try:
+        app(prog_name="ginkgo")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if _debug:
+            raise
+        sys.exit(_failed(error))
+
+
+def _failed(error: Exception) -> int:
+    """Says what went wrong; an error that is not one of ours is a bug or a broken machine, and says so."""
+    ours = type(error).__module__.startswith("ginkgo_streams")
+    text = str(error) if ours else f"{type(error).__name__}: {error}; run again with `ginkgo --debug` for the details"
+    typer.echo(f"[ERROR] {text}", err=True)
+    if "--json" in sys.argv[1:]:
+        from ginkgo_streams.cli.render import show_json
+
+        show_json({"error": True, "message": text})
+    return 1
+
+
+if __name__ == "__main__":
+    main()
