@@ -273,11 +273,13 @@ class InterestUpdate(Message, tag="interest.update", kw_only=True):
 
 
 class ScheduleUpdate(Message, tag="schedule_update", kw_only=True):
-    """A pin (slot to node), a disabled node or a halt; `active` false takes it back. Key: kind and subject."""
+    """A pin (slot to node), a disabled node, a halt, or the base of an app's epochs (`value`); `active` false takes it
+    back. Key: "kind:subject"."""
 
-    kind: Literal["pin", "disabled", "halt"]
+    kind: Literal["pin", "disabled", "halt", "epoch"]
     subject: str
     node_id: str = ""
+    value: int = 0
     active: bool = True
     reason: str = ""
     issued_by: str = ""

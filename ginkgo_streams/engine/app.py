@@ -44,7 +44,9 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.engine = settings
         self.runners: list[Runner] = []
         self.before_start: list[Callable[[], Awaitable[None]]] = []
+        self.when_ready: list[Callable[[], Awaitable[None]]] = []
         self.before_stop: list[Callable[[], Awaitable[None]]] = []
+        self.after_release: list[Callable[[], Awaitable[None]]] = []
         self.after_stop: list[Callable[[], Awaitable[None]]] = []
         self._watchdog: asyncio.Task[None] | None = None
         super().__init__(
@@ -74,6 +76,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             web_bind=settings.web_bind,
             canonical_url=f"http://{settings.node_id}",
             autodiscover=False,
+            Table=FencedTable,
             **kwargs,
         )
         self.transport = internals.Transport([*self.conf.broker], self)
@@ -84,7 +87,6 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     def fenced_table(self, name: str, partitions: int) -> FencedTable:
         """Declare a table of raw keys and values."""
-        self.conf.Table = FencedTable
         table = self.Table(name, partitions=partitions, key_type=bytes, value_type=bytes, options=dict(SMALL_ROCKSDB))
         assert isinstance(table, FencedTable)
         return table
@@ -106,6 +108,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
         """All is running."""
         self._watchdog = asyncio.ensure_future(watch(self, self.runners))
         await super().on_started()
+        for step in self.when_ready:
+            await step()
 
     async def on_stop(self) -> None:
         """Give the slots back while we are still a member, then let Faust leave the group."""
@@ -114,6 +118,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
             await step()
         for runner in self.runners:
             await runner.release()
+        for step in self.after_release:
+            await step()
         await super().on_stop()
         for runner in self.runners:
             runner.stop()

@@ -144,7 +144,7 @@ class PortfolioSlot:
         if not always and (codes, portfolios) == (self._interest.codes, self._interest.portfolios):
             return
         self._interest = Interest(codes, portfolios, self._interest.seq + 1)
-        seq, now = self._interest.seq, self.state.now
+        seq, now = self._interest.seq, self.state.newest
 
         def encode(stamp: Stamp) -> bytes:
             return m.encode(

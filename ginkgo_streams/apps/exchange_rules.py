@@ -1,0 +1,41 @@
+"""The market profile and the exchange's settings from the configuration: one source for every fee there is."""
+
+from __future__ import annotations
+
+from ginkgo_streams.config import Settings
+from ginkgo_streams.config.schema import SimulationBroker
+from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+from ginkgo_streams.domain.market.cn import cn
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.messages import units
+from ginkgo_streams.sessions import trading_calendar
+
+
+class NoBrokerAdapter(Exception):
+    """The configured broker has no adapter yet."""
+
+
+def broker_of(settings: Settings) -> SimulationBroker:
+    """The broker that livecore.broker_type names. Raises NoBrokerAdapter."""
+    name = settings.livecore.broker_type
+    broker = settings.all_brokers.get(name)
+    if broker is None:
+        raise NoBrokerAdapter(f"broker {name!r} is not in brokers.yml; there are: {', '.join(sorted(settings.all_brokers))}")
+    if not isinstance(broker, SimulationBroker):
+        raise NoBrokerAdapter(f"broker {name!r} is of type real ({broker.broker_name}): no adapter for it is installed; use a simulation broker")
+    return broker
+
+
+def profile_of(settings: Settings) -> Profile:
+    """The A-share market with the broker's commission."""
+    broker = broker_of(settings)
+    return cn(trading_calendar(), broker.commission_rate, units(float(broker.min_commission)))
+
+
+def exchange_settings(settings: Settings) -> ExchangeSettings:
+    """The simulated exchange as brokers.yml wants it."""
+    broker = broker_of(settings)
+    return ExchangeSettings(
+        participation=broker.participation, slippage_rate=float(broker.slippage_rate), reject_rate=broker.reject_rate,
+        seed=broker.seed, ack_delay_ms=broker.ack_delay_ms,
+    )  # fmt: skip

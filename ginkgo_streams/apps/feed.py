@@ -1,0 +1,73 @@
+"""The feed that livecore runs: the one it is configured for, from where the market data topic stands."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Iterator
+
+from ginkgo_streams.config import Settings
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.feeds.position import Position, read_position
+from ginkgo_streams.feeds.publisher import Publisher
+from ginkgo_streams.feeds.replay import replay
+from ginkgo_streams.feeds.simulation import SimulationSettings, Start, simulate
+from ginkgo_streams.feeds.step import Step
+
+log = logging.getLogger("ginkgo.livecore")
+
+DEFAULT_PRICES = {"000001.SZ": 10.0, "000002.SZ": 20.0}
+"""What the simulation feeds where data_sources.yml names no prices: the two codes of the quickstart."""
+
+
+class FeedRunner:
+    """Runs at most one feed; started by the owner of market partition 0."""
+
+    def __init__(self, settings: Settings, profile: Profile) -> None:
+        self.settings, self.profile = settings, profile
+        self._publisher: Publisher | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._run())
+
+    def stop_soon(self) -> None:
+        """Stop it without waiting: the partition went elsewhere, and its new owner starts one."""
+        if self._publisher is not None:
+            self._stopping = asyncio.ensure_future(self.stop())
+
+    async def stop(self) -> None:
+        """Stop it; returns when everything published is acknowledged."""
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            await publisher.stop()
+
+    async def _run(self) -> None:
+        publisher = self._publisher = Publisher(self.settings.kafka.bootstrap)
+        try:
+            position = await read_position(self.settings.kafka.bootstrap)
+            await publisher.run(self._steps(position))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            die(f"the {self.settings.livecore.data_source} feed", error)
+        log.info("Feed ended after %d price updates", publisher.ticks)
+
+    def _steps(self, position: Position) -> Iterator[Step]:
+        core = self.settings.livecore
+        if core.data_source == "replay":
+            code = core.codes[0] if len(core.codes) == 1 else None
+            return replay(core.file, speed=core.speed or 0.0, code=code, after_ms=position.newest_ms)
+        prices = {code: float(price) for code, price in self.settings.sources.simulation.initial_prices.items()} or DEFAULT_PRICES
+        if core.codes:
+            prices = {code: prices.get(code, 10.0) for code in core.codes}
+        options = SimulationSettings(
+            initial_prices=prices, seed=core.seed, ticks_per_second=10.0 if core.speed is None else core.speed
+        )
+        today = datetime.datetime.now(datetime.UTC).date().toordinal()
+        first = today if self.profile.is_trading_day(today) else self.profile.next_trading_day(today)
+        return simulate(options, Start(first, position.newest_ms, position.last), self.profile)

@@ -1,0 +1,64 @@
+"""The node's heartbeat in Redis: a view for people. Kafka's group decides who lives; Redis being away changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from ginkgo_streams.apps.cluster import now
+from ginkgo_streams.config import Settings
+from ginkgo_streams.engine.internals import cancel_quietly
+from ginkgo_streams.storage.views import NodeInfo, ViewDown, Views
+
+log = logging.getLogger("ginkgo.node")
+
+INTERVAL_S = 10.0
+
+
+class Heartbeat:
+    """Says every 10 s that the node lives, and what runs on it."""
+
+    def __init__(self, settings: Settings, count: Callable[[], int], portfolios: Callable[[], Sequence[str]]) -> None:
+        redis = settings.redis
+        self.views = None if redis is None else Views(redis.host, redis.port, db=redis.db, password=redis.password.get_secret_value())
+        self.node_id, self.count, self.portfolios = settings.node.id, count, portfolios
+        self.started_at = now()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        if self.views is not None:
+            log.info("Starting heartbeat sender (interval: %ds)", INTERVAL_S)
+            self._task = asyncio.ensure_future(self._beat())
+
+    async def stop(self) -> None:
+        """End, and take the node out of the view."""
+        if self.views is None:
+            return
+        log.info("Stopping heartbeat sender")
+        cancel_quietly(self._task)
+        try:
+            await asyncio.to_thread(self.views.node_left, self.node_id)
+        except ViewDown as error:
+            log.warning("Redis does not know that %s left: %s", self.node_id, error)
+
+    async def _beat(self) -> None:
+        assert self.views is not None
+        said = False
+        while True:
+            info = NodeInfo(
+                node_id=self.node_id, host=socket.gethostname(), port=0, status="running", portfolio_count=self.count(),
+                last_heartbeat=now(), started_at=self.started_at, version=version("ginkgo-streams"),
+            )  # fmt: skip
+            try:
+                await asyncio.to_thread(self.views.heartbeat, info)
+                await asyncio.to_thread(self.views.put_plan, {self.node_id: self.portfolios()})
+                (log.debug if said else log.info)("Heartbeat sent to Redis: heartbeat:node:%s", self.node_id)
+                said = True
+            except ViewDown as error:
+                log.warning("No heartbeat in Redis, trading goes on: %s", error)
+                said = False
+            await asyncio.sleep(INTERVAL_S)

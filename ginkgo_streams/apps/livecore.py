@@ -1,0 +1,118 @@
+"""Livecore: feed, tick router, order gateway, simulated exchange and snapshots, on a Faust app of the group livecore_group.
+
+Any number may run: partitions are shared out, and the feed runs where market partition 0 is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+
+from ginkgo_streams import messages as m
+from ginkgo_streams.agents.livecore.market_data import market_data
+from ginkgo_streams.agents.livecore.orders_submission import orders_submission
+from ginkgo_streams.agents.livecore.sim_orders import sim_orders
+from ginkgo_streams.agents.livecore.snapshots import snapshots
+from ginkgo_streams.agents.livecore.system_events import system_events
+from ginkgo_streams.apps.cluster import Cluster, now
+from ginkgo_streams.apps.exchange_rules import exchange_settings, profile_of
+from ginkgo_streams.apps.feed import FeedRunner
+from ginkgo_streams.apps.node import app_settings
+from ginkgo_streams.apps.stores import stores
+from ginkgo_streams.config import Settings
+from ginkgo_streams.domain.exchange.exchange import Exchange
+from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.app import EngineApp
+from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.engine.reducer import Slot
+from ginkgo_streams.engine.runner import Runner
+from ginkgo_streams.engine.sink import Sink
+from ginkgo_streams.routing import Router
+from ginkgo_streams.slots.exchange import ExchangeSlot
+from ginkgo_streams.slots.gateway import GatewaySlot
+from ginkgo_streams.tables.exchange import exchange
+from ginkgo_streams.tables.gateway import gateway
+from ginkgo_streams.topics import FEEDBACK, LIVECORE_APP, MARKET_DATA, SIM_ORDERS, SUBMISSION, TICKS, all_topics
+
+log = logging.getLogger("ginkgo.livecore")
+
+
+def livecore_app(settings: Settings) -> EngineApp:
+    """The Faust app of one livecore."""
+    kafka, node_id = settings.kafka, settings.node.id
+    slots, markets = kafka.slots, kafka.market_data_partitions
+    profile, rules = profile_of(settings), exchange_settings(settings)
+    app = EngineApp(app_settings(settings, LIVECORE_APP))
+    cluster = Cluster(kafka.bootstrap, LIVECORE_APP, slots)
+    feed = FeedRunner(settings, profile)
+
+    def claim(index: int, epoch: int) -> bytes:
+        return m.encode(m.Claim(timestamp=now(), node_id=node_id, slot=index, epoch=epoch))
+
+    async def raise_base(value: int) -> None:
+        await cluster.raise_base(app, value)
+
+    def exchange_loaded(index: int, slot: Slot, epoch: int) -> None:
+        if index == 0:
+            feed.start()
+
+    gateways = Runner(
+        app, "gateway", [gateway(app, slots)], lambda index: GatewaySlot(markets),
+        inputs=[SUBMISSION], claims=lambda index: [], claim_message=claim, base=cluster.base, raise_base=raise_base,
+    )  # fmt: skip
+    exchanges = Runner(
+        app, "exchange", [exchange(app, markets)], lambda index: ExchangeSlot(Exchange(profile, rules), slots),
+        inputs=[MARKET_DATA, SIM_ORDERS], claims=lambda index: [(FEEDBACK, slot) for slot in range(slots)], claim_message=claim,
+        base=cluster.base, raise_base=raise_base, on_loaded=exchange_loaded, on_released=feed.stop_soon,
+    )  # fmt: skip
+    app.runners += [gateways, exchanges]
+
+    async def send_ticks(slot: int, value: bytes) -> object:
+        acknowledged: Awaitable[object] = await internals.send(app, TICKS, str(slot).encode(), value, slot)
+        return await acknowledged
+
+    router = Router(cluster.interest, send_ticks, on_error=lambda error: die("the tick router", error))
+    views = Sink(app, stores(app, settings))
+    market_data(app, exchanges, router)
+    orders_submission(app, gateways)
+    sim_orders(app, exchanges)
+    snapshots(app, views)
+    system_events(app, Sink(app))
+
+    async def before_start() -> None:
+        log.info("Starting LiveCore services...")
+        await provision(kafka.bootstrap, all_topics(slots, markets), kafka.connect_timeout)
+        await cluster.start()
+        log.info("Starting Data module...")
+        log.info("Subscribing to market data: %s", settings.livecore.data_source.capitalize())
+        log.info("Starting TradeGateway...")
+        log.info("Broker type: %s", settings.livecore.broker_type)
+        log.info("Starting LiveEngine...")
+        log.info("Subscribing to Kafka topic: %s", SUBMISSION)
+        log.info("Starting Scheduler...")
+        log.info("Scheduling interval: none, Kafka's group protocol places portfolios as nodes come and go")
+
+    async def ready() -> None:
+        views.start()
+        log.info("LiveCore ready")
+
+    async def before_stop() -> None:
+        await feed.stop()
+        log.info("Waiting for queues to drain (%d messages remaining)", gateways.backlog() + exchanges.backlog())
+
+    async def after_release() -> None:
+        await views.stop()
+
+    async def after_stop() -> None:
+        await cluster.stop()
+        log.info("LiveCore stopped")
+
+    app.before_start.append(before_start)
+    app.when_ready.append(ready)
+    app.before_stop.append(before_stop)
+    app.after_release.append(after_release)
+    app.after_stop.append(after_stop)
+    return app
+
+

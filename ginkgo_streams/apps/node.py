@@ -1,0 +1,126 @@
+"""The execution node: portfolios on a Faust app of the group execution_node_group."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ginkgo_streams import messages as m
+from ginkgo_streams.agents.node.control_commands import control_commands
+from ginkgo_streams.agents.node.orders_feedback import orders_feedback
+from ginkgo_streams.agents.node.ticks import ticks
+from ginkgo_streams.apps.cluster import Cluster, now
+from ginkgo_streams.apps.exchange_rules import profile_of
+from ginkgo_streams.apps.heartbeat import Heartbeat
+from ginkgo_streams.config import Settings
+from ginkgo_streams.domain.portfolios import Portfolios
+from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.app import AppSettings, EngineApp
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.engine.reducer import Slot
+from ginkgo_streams.engine.runner import Runner
+from ginkgo_streams.slots.portfolios import PortfolioSlot
+from ginkgo_streams.tables.portfolios import portfolios
+from ginkgo_streams.tables.windows import windows
+from ginkgo_streams.topics import CONTROL, EVENTS, FEEDBACK, MARKET_DATA, NODE_APP, SUBMISSION, TICKS, all_topics
+
+log = logging.getLogger("ginkgo.node")
+
+
+def app_settings(settings: Settings, app_id: str) -> AppSettings:
+    """The engine's settings out of ours."""
+    return AppSettings(
+        app_id=app_id, node_id=settings.node.id, bootstrap=settings.kafka.bootstrap, datadir=settings.datadir / app_id,
+        capacity=settings.node.max_portfolios if app_id == NODE_APP else 0,
+        session_timeout_s=settings.kafka.session_timeout, heartbeat_s=settings.kafka.heartbeat,
+    )  # fmt: skip
+
+
+def node_app(settings: Settings) -> EngineApp:
+    """The Faust app of one execution node."""
+    kafka, node_id = settings.kafka, settings.node.id
+    profile = profile_of(settings)
+    app = EngineApp(app_settings(settings, NODE_APP))
+    cluster = Cluster(kafka.bootstrap, NODE_APP, kafka.slots)
+    owned: dict[int, Portfolios] = {}
+    started: set[str] = set()
+
+    def make_slot(index: int) -> Slot:
+        return PortfolioSlot(index, node_id, profile, on_interest=lambda i, p: note_started())
+
+    def note_started() -> None:
+        here = {name for state in owned.values() for name in state.portfolios}
+        for name in sorted(here - started):
+            log.info("PortfolioProcessor-%s started", name)
+        started.clear()
+        started.update(here)
+
+    def loaded(index: int, slot: Slot, epoch: int) -> None:
+        assert isinstance(slot, PortfolioSlot)
+        owned[index] = slot.state
+        if len(owned) == len(runner.slots):
+            count = sum(len(state.portfolios) for state in owned.values())
+            log.info("Found %d Portfolio%s to load", count, "" if count == 1 else "s")
+            log.info("Starting Kafka consumer for topic: %s", MARKET_DATA)
+            log.info("Starting PortfolioProcessor threads...")
+            note_started()
+
+    runner = Runner(
+        app,
+        "portfolios",
+        [portfolios(app, kafka.slots), windows(app, kafka.slots)],
+        make_slot,
+        inputs=[TICKS, FEEDBACK, CONTROL],
+        claims=lambda index: [(SUBMISSION, index)],
+        claim_message=lambda index, epoch: m.encode(m.Claim(timestamp=now(), node_id=node_id, slot=index, epoch=epoch)),
+        base=cluster.base,
+        raise_base=lambda value: cluster.raise_base(app, value),
+        on_loaded=loaded,
+        on_released=owned.clear,
+    )
+    app.runners.append(runner)
+    for declare in (ticks, orders_feedback, control_commands):
+        declare(app, runner)
+    app.assignor.wishes = cluster.wishes
+    heartbeat = Heartbeat(settings, lambda: sum(len(state.portfolios) for state in owned.values()), lambda: [p for s in owned.values() for p in s.portfolios])
+
+    async def before_start() -> None:
+        log.info("Starting ExecutionNode: %s", node_id)
+        log.info("Connecting to Kafka: %s", kafka.bootstrap)
+        await provision(kafka.bootstrap, all_topics(kafka.slots, kafka.market_data_partitions), kafka.connect_timeout)
+        if settings.redis is not None:
+            log.info("Connecting to Redis: %s:%d", settings.redis.host, settings.redis.port)
+        await cluster.start()
+        log.info("Loading Portfolios from database...")
+
+    async def ready() -> None:
+        await tell(app, m.NodeOnline(timestamp=now(), node_id=node_id))
+        heartbeat.start()
+        log.info("ExecutionNode ready, processing events...")
+
+    async def before_stop() -> None:
+        log.info("Waiting for queues to drain (%d messages remaining)", runner.backlog())
+
+    async def after_release() -> None:
+        await heartbeat.stop()
+        await tell(app, m.NodeOffline(timestamp=now(), node_id=node_id, reason="stopped"))
+
+    async def after_stop() -> None:
+        await cluster.stop()
+        log.info("ExecutionNode stopped")
+
+    app.before_start.append(before_start)
+    app.when_ready.append(ready)
+    app.before_stop.append(before_stop)
+    app.after_release.append(after_release)
+    app.after_stop.append(after_stop)
+    return app
+
+
+async def tell(app: EngineApp, event: m.NodeOnline | m.NodeOffline) -> None:
+    """Say on the system topic that this node came or goes (a line for people: nothing depends on it)."""
+    try:
+        async with asyncio.timeout(5):
+            await (await internals.send(app, EVENTS, event.node_id.encode(), m.encode(event), None))
+    except TimeoutError:
+        log.warning("%s of %s could not be published within 5 s", type(event).__name__, event.node_id)

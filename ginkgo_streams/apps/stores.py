@@ -1,0 +1,70 @@
+"""Where snapshots go: the database and Redis, each when it is there; an alert when one is not."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
+
+from ginkgo_streams import messages as m
+from ginkgo_streams.apps.cluster import now
+from ginkgo_streams.config import Settings
+from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.sink import Store
+from ginkgo_streams.storage.database import StorageDown, address, connect
+from ginkgo_streams.storage.schema import ensure
+from ginkgo_streams.storage.snapshots import SnapshotStore
+from ginkgo_streams.storage.views import ViewDown, Views
+from ginkgo_streams.topics import ALERTS
+
+
+def stores(app: Any, settings: Settings) -> list[Store]:
+    """The database always, Redis where one is configured."""
+    found = [_database(app, settings)]
+    if settings.redis is not None:
+        redis = settings.redis
+        views = Views(redis.host, redis.port, db=redis.db, password=redis.password.get_secret_value())
+
+        async def write(snapshots: Sequence[m.Snapshot]) -> None:
+            await asyncio.to_thread(views.put_portfolios, snapshots)
+
+        found.append(_store(app, settings, "Redis", write, ViewDown))
+    return found
+
+
+def _database(app: Any, settings: Settings) -> Store:
+    engine = connect(settings.database_url)
+    store = SnapshotStore(engine)
+    checked = False
+
+    def save(snapshots: Sequence[m.Snapshot]) -> None:
+        nonlocal checked
+        if not checked:
+            ensure(engine)
+            checked = True
+        store.save(snapshots)
+
+    async def write(snapshots: Sequence[m.Snapshot]) -> None:
+        await asyncio.to_thread(save, snapshots)
+
+    return _store(app, settings, f"Database {address(settings.database_url)}", write, StorageDown)
+
+
+def _store(
+    app: Any, settings: Settings, name: str, write: Callable[[Sequence[m.Snapshot]], Awaitable[None]], down: type[BaseException]
+) -> Store:
+    async def alert(severity: Literal["info", "critical"], text: str) -> None:
+        message = m.Alert(
+            alert_id=str(uuid.uuid4()), alert_type="component_error", severity=severity, source=settings.node.id,
+            message=text, details={"component": name}, timestamp=now(),
+        )  # fmt: skip
+        await internals.send(app, ALERTS, settings.node.id.encode(), m.encode(message), None)
+
+    async def on_down(error: BaseException) -> None:
+        await alert("critical", f"{name} is down: {error}")
+
+    async def on_up() -> None:
+        await alert("info", f"{name} is back")
+
+    return Store(name, write, (down,), on_down, on_up)
