@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ginkgo_streams.cli import logs
-
 if TYPE_CHECKING:
-    from ginkgo_streams.config import Settings
+    from ginkgo_streams.config import Role, Settings
 
 worker = typer.Typer(help="Execution nodes.", no_args_is_help=True, rich_markup_mode=None)
 livecore = typer.Typer(help="Livecore: feed, order gateway, simulated exchange, snapshots.", no_args_is_help=True, rich_markup_mode=None)
@@ -50,7 +47,6 @@ def start_worker(
             "redis": {"host": redis_host, "port": redis_port},
         }
     )
-    _info()
     from ginkgo_streams.apps import run_node
 
     sys.exit(run_node(settings))
@@ -85,18 +81,12 @@ def start_livecore(
         },
         role="livecore",
     )  # fmt: skip
-    _info()
     from ginkgo_streams.apps import run_livecore
 
     sys.exit(run_livecore(settings))
 
 
-def _settings(overrides: dict[str, Any], role: Literal["execution_node", "livecore"] = "execution_node") -> Settings:
+def _settings(overrides: dict[str, Any], role: Role = "execution_node") -> Settings:
     from ginkgo_streams.config import load_settings
 
     return load_settings(overrides, role=role)
-
-
-def _info() -> None:
-    """These processes tell what they do, as the quickstart shows."""
-    logs.configure(min(logging.INFO, logging.getLogger().level))

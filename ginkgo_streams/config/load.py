@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from ginkgo_streams.config.errors import ConfigErrors, Problem
+from ginkgo_streams.config.livecore import livecore_problems
 from ginkgo_streams.config.problems import problems_of
 from ginkgo_streams.config.schema import Settings, hostname
 from ginkgo_streams.config.sources import Source, environment, files, local_stack, options, plain_environment
@@ -20,7 +21,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, role: Role = "e
     """The settings of this process.
 
     overrides: command line options as nested mappings, e.g. {"node": {"id": "a"}}; None values count as absent.
-    role: the process is called after it and its host where nothing gives it a node.id.
+    role: the process is called after it and its host where nothing gives it a node.id; of livecore, its feed is checked, too.
     Sources, first wins: overrides, GINKGO_A__B variables, the plain variables (NODE_ID, KAFKA_BOOTSTRAP_SERVERS, REDIS_HOST,
     REDIS_PORT, MYSQL_HOST), config.yaml, data_sources.yml, brokers.yml in the home folder, what `ginkgo up` has running.
     Raises ConfigErrors with everything that is wrong.
@@ -32,6 +33,8 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, role: Role = "e
         settings = Settings(**merged(sources))
     except ValidationError as error:
         raise ConfigErrors([*problems, *problems_of(error, sources)]) from None
+    if role == "livecore":
+        problems += livecore_problems(settings, sources)
     if problems:
         raise ConfigErrors(problems)
     return settings

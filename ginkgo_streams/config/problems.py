@@ -24,12 +24,16 @@ def problems_of(error: ValidationError, sources: Sequence[Source]) -> list[Probl
 
 def _problem(one: ErrorDetails, sources: Sequence[Source]) -> Problem:
     path = _path(one["loc"])
-    source, depth = _origin(path, sources)
-    label = source.label if source else "configuration"
-    if source:
-        variable = next((name for at, name in source.names.items() if at == path[:depth]), None)
-        label = f"environment variable {variable}" if variable else label
-    return Problem(label, ".".join(path), _shown(one, path), _expected(one))
+    return Problem(origin(path, sources), ".".join(path), _shown(one, path), _expected(one))
+
+
+def origin(path: tuple[str, ...], sources: Sequence[Source]) -> str:
+    """What the user calls the place that gave a field its value, or would be the place for it."""
+    source, depth = _deepest(path, sources)
+    if source is None:
+        return "configuration"
+    variable = next((name for at, name in source.names.items() if at == path[:depth]), None)
+    return f"environment variable {variable}" if variable else source.label
 
 
 def _path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
@@ -40,7 +44,7 @@ def _path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _origin(path: tuple[str, ...], sources: Sequence[Source]) -> tuple[Source | None, int]:
+def _deepest(path: tuple[str, ...], sources: Sequence[Source]) -> tuple[Source | None, int]:
     """The first source that has the field, or else the most of the way to it, and how much of the way that is."""
     best: tuple[Source | None, int] = (None, 0)
     for source in sources:
@@ -55,9 +59,12 @@ def _origin(path: tuple[str, ...], sources: Sequence[Source]) -> tuple[Source | 
 
 
 def _shown(one: ErrorDetails, path: tuple[str, ...]) -> str | None:
-    """The value, unless it is or may hold a secret: a mapping, an unknown key's value (a password misspelt), an address."""
+    """The value, unless it is or may hold a secret: a mapping, what stands where a mapping should, an unknown key's value (a password
+    misspelt), an address."""
     value = one["input"]
-    if one["type"] in ("missing", "extra_forbidden") or not isinstance(value, (str, int, float, bool)):
+    if one["type"] in ("missing", "extra_forbidden", "model_type", "dict_type", "model_attributes_type") or not isinstance(
+        value, (str, int, float, bool)
+    ):
         return None
     if any(word in path[-1].lower() for word in _SECRET):
         return None

@@ -62,7 +62,10 @@ def create_portfolio(settings: Settings, store: PortfolioStore, portfolio: NewPo
     """
     if errors := portfolio.errors():
         raise InvalidPortfolio(errors)
-    run(reach(settings))  # before there is a row: it may take a minute, and the user may give up
+    try:
+        run(reach(settings))  # before there is a row: it may take a minute, and the user may give up
+    except (NoBrokers, TopicMismatch) as error:
+        raise type(error)(f"{error}. Portfolio {portfolio.name!r} was not created") from error
     slots = settings.kafka.slots
     portfolio_id = mint_portfolio_id(weights(store.ids(), slots), slots)
     row = store.insert(portfolio_id, portfolio.name, portfolio.user_id, portfolio.initial_cash, portfolio.config, autostart=start)
