@@ -1,0 +1,148 @@
+"""Which price updates are taken into the windows (trading rules, 1.1): once per slot and code, for many codes at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ginkgo_streams.domain import events as e
+from ginkgo_streams.domain import ids
+from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.batch import Batch
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.windows import Windows
+
+MAX_JUMP = 20
+"""Percent from the last price (on a new day from the previous close that the update names) beyond which a price is abnormal."""
+MAX_REFUSALS = 3
+"""Abnormal prices in a row, agreeing with each other, after which the next is taken: a real gap never silences a code for ever."""
+AGREE = 3
+"""Percent within which refused prices agree."""
+MAX_AHEAD = 5_000
+"""ms an update may be ahead of the newest event time. Bars are free of it: a bar is dated at its end."""
+
+ANOMALIES = {
+    "not_positive": "is not positive", "limits": "is outside the price limits of the day",
+    "jump": f"is more than {MAX_JUMP} % from the last", "future": f"is dated more than {MAX_AHEAD // 1000} s ahead of the newest event",
+}  # fmt: skip
+"""Refusals that a person should know of. The others are "older", "duplicate" and "closed"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An update that was not taken."""
+
+    code: str
+    ts: int
+    price: int
+    reason: str
+
+    def alert(self) -> e.Alert | None:
+        """The alert of an abnormal price; None for what is normal in a feed."""
+        if self.reason not in ANOMALIES:
+            return None
+        price = self.price / e.UNIT
+        return e.Alert(
+            alert_id=ids.alert_id("data_anomaly", self.code, self.ts, self.price), alert_type="data_anomaly", severity="warning",
+            source=self.code, message=f"Price of {self.code} refused: {price:g} {ANOMALIES[self.reason]}",
+            details={"code": self.code, "price": price, "reason": self.reason}, ts=self.ts,
+        )  # fmt: skip
+
+
+def ahead(windows: Windows, ts: NDArray[np.int64], interval: NDArray[np.int64], advance: bool) -> NDArray[np.bool_]:
+    """Which updates, in order of arrival, are dated too far ahead; the others move the newest event time on (if `advance`)."""
+    newest, clocked = windows.newest, windows.clocked
+    future = np.zeros(len(ts), np.bool_)
+    if clocked and int(ts.max(initial=0)) > newest + MAX_AHEAD:
+        for i, (at, length) in enumerate(zip(ts.tolist(), interval.tolist(), strict=True)):
+            if at > newest + MAX_AHEAD and length == 0:
+                future[i] = True
+            elif at > newest:
+                newest = at
+    else:
+        newest = max(newest, int(ts.max(initial=0)))
+    if advance and newest > windows.newest:
+        windows.newest = newest
+        windows.clock_touched = True
+    return future
+
+
+def admit(
+    windows: Windows, profile: Profile, rows: NDArray[np.intp], data: NDArray[np.int64], future: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.int64], list[Refusal]]:
+    """Judge updates of distinct codes against the windows and note refusals there.
+
+    rows: (n,); data: (len(FIELDS), n); future: (n,). Returns the places (of the n) that are admitted, the price limits and
+    the trading day that hold for them (int64 of shape (4, m): low, high, day, previous close), and the refusals.
+    """
+    ts, seq, price = data[e.TS], data[e.SEQ], data[e.PRICE]
+    last = windows.meta[:, rows]
+    closed = ~profile.open_mask(ts)
+    same = (ts == last[w.TS]) & (seq == last[w.SEQ]) | (ts == last[w.REFUSED_TS])
+    older = (ts < last[w.TS]) | ((ts == last[w.TS]) & (seq < last[w.SEQ]))
+    fine = ~(future | closed | same | older) & (price > 0)
+    day = _days(profile, ts)
+    low, high, prev = _limits(windows, profile, rows, data, last, day, fine)
+    outside = (high > 0) & ((price < low) | (price > high))
+    reference = np.where((day > last[w.DAY]) & (data[e.PREV_CLOSE] > 0), data[e.PREV_CLOSE], last[w.PRICE])
+    jump = (reference > 0) & (np.abs(price - reference) * 100 > reference * MAX_JUMP)
+    bad = fine & (outside | jump)
+    if bad.any():
+        agree = (last[w.REFUSALS] > 0) & (np.abs(price - last[w.REFUSED_PRICE]) * 100 <= last[w.REFUSED_PRICE] * AGREE)
+        settled = bad & agree & (last[w.REFUSALS] >= MAX_REFUSALS)
+        low[settled & outside] = high[settled & outside] = 0  # the limits were those of a wrong close
+        bad &= ~settled
+        at = rows[bad]
+        windows.meta[w.REFUSALS, at] = np.where(agree, last[w.REFUSALS] + 1, 1)[bad]
+        windows.meta[w.REFUSED_PRICE, at] = price[bad]
+        windows.meta[w.REFUSED_TS, at] = ts[bad]
+        windows.touched[windows.chunk_of[at]] = True
+    if future.any():  # so that a chunk is durable before the clock that would judge this update otherwise in a replay
+        windows.touched[windows.chunk_of[rows[future]]] = True
+    taken = np.flatnonzero(fine & ~bad)
+    refusals: list[Refusal] = []
+    if len(taken) < len(rows):
+        reasons = np.select(
+            [future, closed, same, older, price <= 0, bad & outside, bad],
+            ["future", "closed", "duplicate", "older", "not_positive", "limits", "jump"], "",
+        )  # fmt: skip
+        refusals = [
+            Refusal(windows.codes[rows[i]], int(ts[i]), int(price[i]), str(reasons[i])) for i in np.flatnonzero(reasons != "").tolist()
+        ]
+    return taken, np.stack([low, high, day, prev])[:, taken], refusals
+
+
+def take(windows: Windows, rows: NDArray[np.intp], data: NDArray[np.int64], bounds: NDArray[np.int64]) -> Batch:
+    """Put admitted updates into the windows. bounds: as `admit` gave them."""
+    meta = windows.meta
+    meta[w.TS, rows], meta[w.SEQ, rows] = data[e.TS], data[e.SEQ]
+    meta[w.PRICE, rows], meta[w.VOLUME, rows] = data[e.PRICE], data[e.VOLUME]
+    meta[w.BID, rows], meta[w.ASK, rows] = data[e.BID], data[e.ASK]
+    meta[w.LOW, rows], meta[w.HIGH, rows], meta[w.DAY, rows], meta[w.PREV_CLOSE, rows] = bounds
+    meta[w.REFUSALS, rows] = 0
+    meta[w.REFUSED_TS, rows] = 0
+    windows.push(rows, data[e.PRICE])
+    return Batch(windows, rows, data[e.TS], data[e.PRICE], data[e.VOLUME], data[e.INTERVAL])
+
+
+def _days(profile: Profile, ts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The trading day of each ts."""
+    first, last = profile.trading_day(int(ts.min())), profile.trading_day(int(ts.max()))
+    if first == last:
+        return np.full(len(ts), first, np.int64)
+    return np.array([profile.trading_day(at) for at in ts.tolist()], np.int64)
+
+
+def _limits(
+    windows: Windows, profile: Profile, rows: NDArray[np.intp], data: NDArray[np.int64], last: NDArray[np.int64], day: NDArray[np.int64],
+    fine: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+    """Low, high and the previous close they follow from: that of the update, else on a new day the last price."""
+    fresh = day > last[w.DAY]
+    prev = np.where(data[e.PREV_CLOSE] > 0, data[e.PREV_CLOSE], np.where(fresh, last[w.PRICE], last[w.PREV_CLOSE]))
+    low, high = last[w.LOW].copy(), last[w.HIGH].copy()
+    for i in np.flatnonzero(fine & (fresh | (prev != last[w.PREV_CLOSE]))).tolist():
+        low[i], high[i] = profile.price_limits(windows.codes[rows[i]], int(prev[i]), int(day[i])) or (0, 0)
+    return low, high, prev

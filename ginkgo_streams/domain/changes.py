@@ -1,0 +1,23 @@
+"""What one event changed in the portfolios of a slot, and what is to be told to the outside because of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ginkgo_streams.domain.events import Alert, Cancel, Note, Order
+
+
+@dataclass(slots=True)
+class Changes:
+    """The effects of one event. `dirty` names the portfolios whose value must be durable before the rest is visible."""
+
+    dirty: list[str] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    cancels: list[Cancel] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def mark(self, portfolio_id: str) -> None:
+        """This portfolio's value must be durable before anything of these changes is published."""
+        if portfolio_id not in self.dirty:
+            self.dirty.append(portfolio_id)

@@ -1,0 +1,111 @@
+"""The contract of components: what a strategy, risk manager, sizer or selector is given, and what it answers.
+
+A component is a class with `kind`, `component_id`, `Params` (a frozen msgspec Struct whose fields have bounds,
+defaults and a description with the unit) and `__init__(params)`. It is pure: no clock, no random, no I/O. What it must
+remember it keeps in the dict it is given, which lives with the portfolio; what follows from prices it reads from the windows.
+An exception puts the portfolio into `error`, and only that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ginkgo_streams.domain.account import Account
+    from ginkgo_streams.domain.batch import Batch
+
+Kind = Literal["strategy", "risk", "sizer", "selector"]
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """The wish to trade a code. `ts`: event time of the price it came from. `volume` 0: a buy is sized by the sizer, a sell
+    closes all that is available. Make it with the values of the batch, e.g. `Signal(code, BUY, ts, "golden cross")`."""
+
+    code: str
+    direction: int
+    ts: int
+    reason: str
+    volume: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A position at the price of this event. Volumes in shares, money in units of 0.0001 CNY.
+
+    available: may be sold now (T+1, less what open sells hold). cost: what the shares cost, without fees.
+    """
+
+    code: str
+    volume: int
+    available: int
+    cost: int
+    price: int
+    ts: int
+
+    @property
+    def gain_percent(self) -> float:
+        """Gain on cost in percent, negative for a loss."""
+        return (self.price * self.volume - self.cost) * 100 / self.cost if self.cost else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An order about to be made. price: last price; limit: its limit price; low, high: the day's price limits (0: none). Units."""
+
+    code: str
+    direction: int
+    volume: int
+    price: int
+    limit: int
+    low: int
+    high: int
+    ts: int
+    forced: bool
+    affordable: Callable[[int, int], int]
+    """(budget in units, most shares) -> the largest valid volume whose limit price and fees stay within the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A risk manager's answer: the volume it lets through (never more than proposed; 0 blocks) and why it is less."""
+
+    volume: int
+    reason: str = ""
+
+
+class Strategy(Protocol):
+    """Finds signals in a batch of updates."""
+
+    def history(self) -> int:
+        """Closes of a code it needs before its first signal; the windows are kept that deep."""
+
+    def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
+        """Called once a batch with the watched codes that were updated (each once). `state`: small, kept with the portfolio."""
+
+
+class RiskManager(Protocol):
+    """Forces sells and judges orders."""
+
+    def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
+        """Called at each update of a held code of which something is available. `memo`: kept until the position is closed."""
+
+    def check(self, proposal: Proposal, account: Account) -> Verdict:
+        """Called for each order in turn; earlier orders of the same event are in the account already."""
+
+
+class Sizer(Protocol):
+    """Says how much to buy."""
+
+    def volume(self, proposal: Proposal, account: Account) -> int:
+        """Shares to buy, before rounding to the lot. `proposal.volume` is 0."""
+
+
+class Selector(Protocol):
+    """Says which codes to watch."""
+
+    def codes(self) -> tuple[str, ...] | None:
+        """The codes; None for all."""

@@ -1,0 +1,152 @@
+"""A portfolio's config: checked as a whole (all errors at once), and built into its components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast, get_type_hints
+
+import msgspec
+
+from ginkgo_streams.domain.component import Kind, RiskManager, Selector, Sizer, Strategy
+from ginkgo_streams.domain.registry import ComponentClass, Registry, builtin
+
+MAX_SIGNAL_AGE = 5.0
+"""Seconds of event time after which a signal is dropped (the update's own interval is added for bars)."""
+MIN_SIGNAL_INTERVAL = 60.0
+"""Seconds of event time within which the same code and direction is not signalled again."""
+
+_TIMES = {"max_signal_age": MAX_SIGNAL_AGE, "min_signal_interval": MIN_SIGNAL_INTERVAL}
+_SECTIONS: dict[str, Kind] = {"strategy": "strategy", "sizer": "sizer", "selector": "selector"}
+_KNOWN = (*_SECTIONS, "risk_managements", *_TIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """The components of one portfolio, built. `risks`: (key of its memo, name, risk manager), in configured order."""
+
+    strategy: Strategy
+    strategy_name: str
+    risks: tuple[tuple[str, str, RiskManager], ...]
+    sizer: Sizer
+    sizer_name: str
+    codes: frozenset[str] | None
+    """Codes to watch, None for all."""
+    history: int
+    """Closes of a code that the strategy needs."""
+    max_age: int
+    """ms"""
+    min_interval: int
+    """ms"""
+
+
+class BadConfig(ValueError):
+    """A config with errors; `errors` has one sentence for each."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = list(errors)
+
+
+def validate_config(config: Mapping[str, Any], registry: Registry = builtin) -> list[str]:
+    """Everything that is wrong with a config, one sentence each; empty where it is good."""
+    try:
+        build(config, registry)
+    except BadConfig as error:
+        return error.errors
+    return []
+
+
+def build(config: Mapping[str, Any], registry: Registry = builtin) -> Kit:
+    """The components of a config. Raises BadConfig with all its errors."""
+    errors: list[str] = []
+    if not isinstance(config, Mapping):
+        raise BadConfig([f"config is {type(config).__name__}, not an object with strategy, risk_managements and sizer"])
+    errors += [f"config has an unknown key {key!r}; known: {', '.join(_KNOWN)}" for key in config if key not in _KNOWN]
+    strategy = _component(config.get("strategy"), "strategy", "strategy", registry, errors)
+    sizer = _component(config.get("sizer"), "sizer", "sizer", registry, errors)
+    selector = _component(config.get("selector") or {"name": "AllSelector"}, "selector", "selector", registry, errors)
+    given = config.get("risk_managements", [])
+    if not isinstance(given, (list, tuple)):
+        errors.append(f"risk_managements is {type(given).__name__}, not a list")
+        given = []
+    risks = [_component(one, f"risk_managements[{i}]", "risk", registry, errors) for i, one in enumerate(given)]
+    times = {name: _seconds(config.get(name, default), name, errors) for name, default in _TIMES.items()}
+    history = 1
+    if strategy is not None:
+        history = int(cast(Strategy, strategy).history())
+    if errors:
+        raise BadConfig(errors)
+    codes = cast(Selector, selector).codes()
+    return Kit(
+        strategy=cast(Strategy, strategy), strategy_name=type(strategy).__name__,
+        risks=tuple((f"{i}:{type(risk).__name__}", type(risk).__name__, cast(RiskManager, risk)) for i, risk in enumerate(risks)),
+        sizer=cast(Sizer, sizer), sizer_name=type(sizer).__name__,
+        codes=None if codes is None else frozenset(codes), history=history,
+        max_age=times["max_signal_age"], min_interval=times["min_signal_interval"],
+    )  # fmt: skip
+
+
+def _seconds(value: Any, name: str, errors: list[str]) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 86_400:
+        errors.append(f"{name} = {value!r} is no number of seconds from 0 to 86400")
+        return 0
+    return round(value * 1000)
+
+
+def _component(given: Any, where: str, kind: Kind, registry: Registry, errors: list[str]) -> object | None:
+    """A component from `{"<kind>_id": …, "name": …, "params": {…}}`; id or name is enough."""
+    if not isinstance(given, Mapping):
+        missing = "is missing" if given is None else f"is {type(given).__name__}"
+        errors.append(f'{where} {missing}; give an object such as {{"name": "{registry.names(kind)[0]}", "params": {{}}}}')
+        return None
+    id_key = f"{kind}_id"
+    known = (id_key, "name", "params")
+    errors += [f"{where} has an unknown key {key!r}; known: {', '.join(known)}" for key in given if key not in known]
+    found = {key: registry.find(kind, given[key]) for key in (id_key, "name") if isinstance(given.get(key), str)}
+    classes = {cls for cls in found.values() if cls is not None}
+    if not classes:
+        asked = given.get("name") or given.get(id_key)
+        errors.append(f"{where}: unknown {kind} {asked!r}; known: {', '.join(registry.names(kind))}")
+        return None
+    if len(classes) > 1:
+        errors.append(f"{where}: {id_key} {given[id_key]!r} and name {given['name']!r} are different components; give one of them")
+        return None
+    return _built(classes.pop(), given.get("params") or {}, where, errors)
+
+
+def _built(cls: ComponentClass, params: Any, where: str, errors: list[str]) -> object | None:
+    label = f"{where} {cls.__name__}"
+    if not isinstance(params, Mapping):
+        errors.append(f"{label}: params is {type(params).__name__}, not an object")
+        return None
+    before = len(errors)
+    hints = get_type_hints(cls.Params, include_extras=True)
+    fields = {f.encode_name: f for f in msgspec.structs.fields(cls.Params)}
+    for name, value in params.items():
+        if name not in fields:
+            errors.append(f"{label}: unknown parameter {name!r}; known: {', '.join(fields) or 'none'}")
+            continue
+        try:
+            msgspec.convert(value, hints[fields[name].name])
+        except msgspec.ValidationError as error:
+            errors.append(f"{label}: {name} = {value!r}: {error}{_description(hints[fields[name].name])}")
+    errors += [
+        f"{label}: parameter {name!r} is missing{_description(hints[field.name])}"
+        for name, field in fields.items()
+        if field.required and name not in params
+    ]
+    if len(errors) > before:
+        return None
+    try:
+        return cast(object, cls(msgspec.convert(params, cls.Params)))
+    except (msgspec.ValidationError, ValueError) as error:
+        errors.append(f"{label}: {error}")
+        return None
+
+
+def _description(hint: Any) -> str:
+    for meta in getattr(hint, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            return f" ({meta.description})"
+    return ""

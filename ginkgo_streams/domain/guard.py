@@ -1,0 +1,20 @@
+"""Calls into components: whatever a user's code raises becomes `ComponentFailed`, which stops its own portfolio only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class ComponentFailed(Exception):
+    """A component raised or answered nonsense. The text names it."""
+
+
+def guarded(name: str, call: Callable[..., T], *arguments: Any) -> T:
+    """Call a component. Raises ComponentFailed for whatever it raises."""
+    try:
+        return call(*arguments)
+    except Exception as error:  # a user's code may raise anything; the kernel's own errors are raised outside of such calls
+        raise ComponentFailed(f"{name} raised {type(error).__name__}: {error}") from error

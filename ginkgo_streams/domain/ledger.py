@@ -1,0 +1,145 @@
+"""The books of one portfolio: cash, frozen cash, positions, and what was traded in each code since it began.
+
+Money in units of 0.0001 CNY, volumes in shares. Every change is checked at once (`check`): what does not add up raises
+`LedgerBroken`, and the process ends before anybody sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from ginkgo_streams.domain.events import BUY
+from ginkgo_streams.domain.orders import OpenOrder
+
+
+class LedgerBroken(Exception):
+    """The books do not add up: a bug. The text has the figures."""
+
+
+class Position(msgspec.Struct, omit_defaults=True):
+    """Shares of one code. `cost`: what they cost, without fees. `frozen`: in open sells. `bought`: of them, bought on
+    trading day `bought_day` (T+1)."""
+
+    volume: int = 0
+    cost: int = 0
+    frozen: int = 0
+    bought: int = 0
+    bought_day: int = 0
+
+    def available(self, day: int, t_plus_one: bool) -> int:
+        """Shares that an order good for trading day `day` may sell."""
+        return self.volume - self.frozen - (self.bought if t_plus_one and self.bought_day >= day else 0)
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """What was traded in one code since the portfolio began, for the auditor. Amounts without fees."""
+
+    bought_volume: int = 0
+    sold_volume: int = 0
+    bought_amount: int = 0
+    sold_amount: int = 0
+    commission: int = 0
+    stamp_duty: int = 0
+    transfer_fee: int = 0
+
+
+class Ledger(msgspec.Struct):
+    """The books. `cash` is free cash. `bought`, `sold`, `fees`: sums over all codes."""
+
+    initial: int
+    cash: int
+    frozen: int = 0
+    bought: int = 0
+    sold: int = 0
+    fees: int = 0
+    positions: dict[str, Position] = {}
+    lines: dict[str, Line] = {}
+
+
+def freeze(ledger: Ledger, order: OpenOrder) -> None:
+    """Set aside what a new order may need: its `frozen` cash for a buy, its shares for a sell."""
+    if order.direction == BUY:
+        ledger.cash -= order.frozen
+        ledger.frozen += order.frozen
+    else:
+        ledger.positions[order.code].frozen += order.volume
+
+
+def release(ledger: Ledger, order: OpenOrder) -> None:
+    """Give back what an ended order still holds."""
+    if order.direction == BUY:
+        ledger.cash += order.frozen
+        ledger.frozen -= order.frozen
+        order.frozen = 0
+    elif order.volume > order.filled:
+        ledger.positions[order.code].frozen -= order.volume - order.filled
+
+
+def book(ledger: Ledger, order: OpenOrder, volume: int, amount: int, fees: tuple[int, int, int], day: int, frozen_after: int) -> None:
+    """Book a fill whose figures are known to be good. fees: commission, stamp duty, transfer fee. day: trading day of the
+    fill. frozen_after: cash the rest of a buy may need."""
+    total = sum(fees)
+    position = ledger.positions.setdefault(order.code, Position())
+    line = ledger.lines.setdefault(order.code, Line())
+    if order.direction == BUY:
+        ledger.frozen += frozen_after - order.frozen
+        ledger.cash += order.frozen - frozen_after - amount - total
+        order.frozen = frozen_after
+        position.volume += volume
+        position.cost += amount
+        position.bought = volume + (position.bought if position.bought_day == day else 0)
+        position.bought_day = day
+        line.bought_volume += volume
+        line.bought_amount += amount
+        ledger.bought += amount
+    else:
+        position.cost -= position.cost * volume // position.volume
+        position.volume -= volume
+        position.frozen -= volume
+        ledger.cash += amount - total
+        line.sold_volume += volume
+        line.sold_amount += amount
+        ledger.sold += amount
+        if position.volume == 0:
+            del ledger.positions[order.code]
+    line.commission += fees[0]
+    line.stamp_duty += fees[1]
+    line.transfer_fee += fees[2]
+    ledger.fees += total
+    order.filled += volume
+    order.amount += amount
+    order.commission += fees[0]
+
+
+def check(ledger: Ledger, orders: Iterable[OpenOrder], codes: Iterable[str] | None = None) -> None:
+    """Raise LedgerBroken unless the invariants hold. codes: whose positions to look at, None for all (and their sums)."""
+    orders = list(orders)
+    if ledger.cash + ledger.frozen + ledger.bought - ledger.sold + ledger.fees != ledger.initial:
+        raise LedgerBroken(f"cash {ledger.cash} + frozen {ledger.frozen} + bought {ledger.bought} - sold {ledger.sold} + fees {ledger.fees}"
+                           f" is not the initial cash {ledger.initial}")  # fmt: skip
+    frozen = sum(order.frozen for order in orders)
+    if ledger.cash < 0 or ledger.frozen < 0 or ledger.frozen != frozen:
+        raise LedgerBroken(f"cash {ledger.cash}, frozen {ledger.frozen}, but open orders hold {frozen}")
+    for order in orders:
+        if not 0 <= order.filled < order.volume or order.frozen < 0:
+            raise LedgerBroken(f"open order {order.order_id}: {order.filled} of {order.volume} filled, {order.frozen} frozen")
+    if codes is None:
+        codes = ledger.lines.keys() | ledger.positions.keys()
+        lines = ledger.lines.values()
+        fees = sum(x.commission + x.stamp_duty + x.transfer_fee for x in lines)
+        sums = (sum(x.bought_amount for x in lines), sum(x.sold_amount for x in lines), fees)
+        if sums != (ledger.bought, ledger.sold, ledger.fees):
+            raise LedgerBroken(f"codes add up to (bought, sold, fees) {sums}, the ledger has {(ledger.bought, ledger.sold, ledger.fees)}")
+    for code in codes:
+        _check_position(code, ledger, orders)
+
+
+def _check_position(code: str, ledger: Ledger, orders: list[OpenOrder]) -> None:
+    position, line = ledger.positions.get(code, Position()), ledger.lines.get(code, Line())
+    selling = sum(order.volume - order.filled for order in orders if order.code == code and order.direction != BUY)
+    if position.volume != line.bought_volume - line.sold_volume or position.frozen != selling:
+        raise LedgerBroken(f"{code}: {position} does not follow from {line} and {selling} shares in open sells")
+    if min(position.volume, position.cost, position.frozen, position.volume - position.frozen) < 0:
+        raise LedgerBroken(f"{code}: {position} has a negative figure")

@@ -1,0 +1,143 @@
+"""From a signal to an order: size, risk chain, afford, freeze, emit (steps 6 to 9 of the trading rules)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ginkgo_streams.domain import ids, ledger, notes, pricing
+from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.account import Account
+from ginkgo_streams.domain.changes import Changes
+from ginkgo_streams.domain.component import Proposal, Signal, Verdict
+from ginkgo_streams.domain.config import Kit
+from ginkgo_streams.domain.events import BUY, Alert
+from ginkgo_streams.domain.guard import ComponentFailed, guarded
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.marketview import Market
+from ginkgo_streams.domain.orders import OpenOrder
+from ginkgo_streams.domain.portfolio import Portfolio
+
+RESERVE = 100
+"""Units of free cash (0.01 CNY) that no buy takes: the fees of many small fills are each rounded up, and may come to some units
+more than those of the one fill that was reckoned with."""
+
+
+def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, name: str, forced: bool, changes: Changes) -> None:
+    """Turn a signal of component `name` into an order, or count why not. Raises ComponentFailed."""
+    day = market.profile.order_day(signal.ts)
+    account = Account(portfolio, market.windows, market.profile, day)
+    proposal = _proposal(market, signal, forced, day)
+
+    def drop(reason: str) -> None:
+        portfolio.drop(reason)
+        changes.notes.append(notes.signal_dropped(portfolio.portfolio_id, signal, reason))
+
+    if signal.direction == BUY and (_at_limit := _limit_move(proposal)):
+        drop("limit_move")
+        changes.alerts.append(_triggered(portfolio, signal, "price limits", f"no position is opened: {_at_limit}"))
+        return
+    volume, why = _size(market.profile, account, kit, proposal)
+    if volume == 0:
+        drop(why)
+        return
+    changes.notes.append(notes.signal_generated(portfolio.portfolio_id, signal, volume))
+    volume = _risked(market.profile, portfolio, account, kit, signal, proposal, volume, changes)
+    if volume == 0:
+        drop("risk")
+        return
+    if signal.direction == BUY:
+        volume = proposal.affordable(account.cash - RESERVE, volume)
+    else:
+        most = min(volume, account.available(signal.code))
+        volume = market.profile.lot_down(signal.code, signal.direction, most, account.volume(signal.code))
+    if volume == 0:
+        drop("cash" if signal.direction == BUY else "available")
+        return
+    _emit(market.profile, portfolio, signal, proposal.limit, volume, day, name, changes)
+    if forced:
+        changes.alerts.append(_triggered(portfolio, signal, name, f"sells {volume} {signal.code}: {signal.reason}"))
+
+
+def _proposal(market: Market, signal: Signal, forced: bool, day: int) -> Proposal:
+    meta, profile, code = market.windows.meta, market.profile, signal.code
+    row = market.windows.index[code]
+    price, low, high = int(meta[w.PRICE, row]), int(meta[w.LOW, row]), int(meta[w.HIGH, row])
+    if day > int(meta[w.DAY, row]):  # an order from the last price of a day is good for the next: its limits follow from that price
+        low, high = profile.price_limits(code, price, day) or (0, 0)
+    limit = pricing.limit_price(profile, code, signal.direction, price, low, high, day)
+
+    def affordable(budget: int, most: int) -> int:
+        return pricing.affordable(profile, code, limit, day, budget, most)
+
+    return Proposal(code, signal.direction, signal.volume, price, limit, low, high, signal.ts, forced, affordable)
+
+
+def _limit_move(proposal: Proposal) -> str:
+    """Whether the price stands at a limit of its day, where nothing is opened; empty where not."""
+    if proposal.high and proposal.price >= proposal.high:
+        return f"{proposal.code} is at limit up"
+    if proposal.low and proposal.price <= proposal.low:
+        return f"{proposal.code} is at limit down"
+    return ""
+
+
+def _size(profile: Profile, account: Account, kit: Kit, proposal: Proposal) -> tuple[int, str]:
+    """A volume rounded down to the lot, or 0 and why."""
+    code, direction = proposal.code, proposal.direction
+    if direction == BUY:
+        wished = proposal.volume or guarded(kit.sizer_name, kit.sizer.volume, proposal, account)
+        if isinstance(wished, bool) or not isinstance(wished, (int, np.integer)) or wished < 0:
+            raise ComponentFailed(f"{kit.sizer_name} gave a volume of {wished!r}; it has to be a whole number of shares, 0 or more")
+        return profile.lot_down(code, direction, int(wished), 0), "below_lot"
+    held, available = account.volume(code), account.available(code)
+    if available == 0:
+        return 0, "no_position" if held == 0 else "not_available"
+    wished = min(proposal.volume or available, available)
+    return profile.lot_down(code, direction, wished, held), "below_lot"
+
+
+def _risked(
+    profile: Profile, portfolio: Portfolio, account: Account, kit: Kit, signal: Signal, sized: Proposal, volume: int, changes: Changes
+) -> int:
+    """Every risk manager in configured order; each sees what the one before let through."""
+    for _, name, risk in kit.risks:
+        proposal = replace(sized, volume=volume)
+        verdict = guarded(name, risk.check, proposal, account)
+        if not isinstance(verdict, Verdict) or not 0 <= verdict.volume <= volume:
+            raise ComponentFailed(f"{name} answered {verdict!r} to an order of {volume}; it has to be a Verdict of 0 to {volume} shares")
+        if verdict.volume < volume:
+            before, volume = volume, profile.lot_down(signal.code, signal.direction, verdict.volume, account.volume(signal.code))
+            did = f"cut {before} to {volume}" if volume else f"blocked {before}"
+            changes.alerts.append(_triggered(portfolio, signal, name, f"{did} {signal.code}: {verdict.reason}"))
+            if volume == 0:
+                portfolio.drop(f"risk:{name}")
+                return 0
+    return volume
+
+
+def _emit(
+    profile: Profile, portfolio: Portfolio, signal: Signal, limit: int, volume: int, day: int, name: str, changes: Changes
+) -> None:
+    portfolio.order_count += 1
+    order = OpenOrder(
+        order_id=ids.order_id(portfolio.portfolio_id, portfolio.order_count), code=signal.code, direction=signal.direction, volume=volume,
+        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day,
+        frozen=pricing.buy_cost(profile, signal.code, limit, volume, day) if signal.direction == BUY else 0,
+    )  # fmt: skip
+    ledger.freeze(portfolio.ledger, order)
+    portfolio.open_orders[order.order_id] = order
+    portfolio.updated_at = max(portfolio.updated_at, signal.ts)
+    portfolio.check((order.code,))
+    changes.mark(portfolio.portfolio_id)
+    changes.orders.append(order.submission(portfolio.portfolio_id))
+    changes.notes.append(notes.order_submitted(portfolio.portfolio_id, order))
+
+
+def _triggered(portfolio: Portfolio, signal: Signal, name: str, what: str) -> Alert:
+    return Alert(
+        alert_id=ids.alert_id("risk_triggered", portfolio.portfolio_id, signal.code, signal.direction, signal.ts, name),
+        alert_type="risk_triggered", severity="warning", source=portfolio.portfolio_id, message=f"{name} {what}",
+        details={"portfolio_id": portfolio.portfolio_id, "code": signal.code, "direction": signal.direction, "by": name}, ts=signal.ts,
+    )  # fmt: skip

@@ -1,0 +1,290 @@
+"""The portfolios of one slot and the market view they share: the kernel as the engine's adapters drive it.
+
+A pure fold. `fresh` is false where the recovered value of a portfolio has an input in it already: the windows still take the
+tick, that portfolio does not see it. What the adapter owes for that to be exact:
+
+* Values called dirty or touched up to an input are durable before a chunk that has that input; chunks before the chunk
+  "clock", which `touched_chunks` names last. So where any chunk is not fresh, every portfolio is past the input already.
+* Inputs of one topic come in order, and the ticks of a slot are one topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ginkgo_streams.domain import admission, commands, day
+from ginkgo_streams.domain import events as e
+from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.batch import Batch
+from ginkgo_streams.domain.changes import Changes
+from ginkgo_streams.domain.config import BadConfig, Kit, build
+from ginkgo_streams.domain.events import Command, Quotes, Report
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.marketview import Market
+from ginkgo_streams.domain.portfolio import Portfolio, fail
+from ginkgo_streams.domain.registry import Registry, builtin
+from ginkgo_streams.domain.reports import apply_report, unknown
+from ginkgo_streams.domain.trading import trade
+from ginkgo_streams.domain.view import View, view
+from ginkgo_streams.domain.windows import Windows
+
+ALL = "*"
+"""Stands for all codes in `interest`."""
+
+Fresh = Callable[[str], bool]
+
+
+class Portfolios:
+    """The portfolios of one slot. Every method is deterministic and does no I/O. Raises LedgerBroken where books do not add up."""
+
+    def __init__(self, profile: Profile, registry: Registry = builtin) -> None:
+        self.portfolios: dict[str, Portfolio] = {}
+        self.refused: dict[str, int] = {}
+        """Updates not admitted, by reason, since this process began."""
+        self._registry = registry
+        self._market = Market(profile, Windows())
+        self._kits: dict[str, Kit | BadConfig] = {}
+        self._touched: set[str] = set()
+        self._recovered: set[str] = set()
+        """Chunks that were loaded and may still be past the input that comes."""
+        self._interest: tuple[str, ...] | None = None
+        self._wanted: frozenset[str] | None = frozenset()
+        self._order: list[str] = []
+
+    # ---- events ----
+
+    def on_quotes(self, quotes: Quotes, fresh: Fresh, fresh_chunk: Fresh) -> Changes:
+        """Price updates: windows take them, running portfolios see them."""
+        changes = Changes()
+        windows, profile = self._market.windows, self._market.profile
+        self.interest()
+        rows = self._rows(quotes.codes)
+        wanted = rows >= 0
+        data = quotes.data
+        if not wanted.all():
+            rows, data = rows[wanted], data[:, wanted]
+        if not len(rows):
+            return changes
+        self._recovered = {name for name in self._recovered if not fresh_chunk(name)}
+        past = np.array([name in self._recovered for name in w.NAMES], np.bool_) if self._recovered else None
+        future = admission.ahead(windows, data[e.TS], data[e.INTERVAL], w.CLOCK not in self._recovered)
+        seeing = [] if self._recovered else [portfolio_id for portfolio_id in self._order if fresh(portfolio_id)]
+        for part in _parts(profile, rows, data[e.TS]):
+            if past is not None:
+                part = part[~past[windows.chunk_of[rows[part]]]]
+                if not len(part):
+                    continue
+            taken, bounds, refusals = admission.admit(windows, profile, rows[part], data[:, part], future[part])
+            self._refuse(refusals, changes)
+            if not len(taken):
+                continue
+            at = part[taken]
+            opened = profile.trading_day(int(data[e.TS, at].min()))
+            self._settle(seeing, opened, int(data[e.TS, at].min()), changes)
+            batch = admission.take(windows, rows[at], data[:, at], bounds)
+            for portfolio_id in seeing:
+                self._see(portfolio_id, batch, opened, changes)
+        self._settle(seeing, profile.order_day(windows.newest), windows.newest, changes)
+        return self._done(changes)
+
+    def on_clock(self, ts: int, fresh: Fresh) -> Changes:
+        """Event time has come to ts (ms): at the close the day ends."""
+        changes = Changes()
+        self._market.windows.advance(ts)
+        self.interest()
+        newest = self._market.windows.newest
+        today = self._market.profile.order_day(ts)
+        self._settle([i for i in self._order if self.portfolios[i].day < today and fresh(i)], today, min(ts, newest), changes)
+        return self._done(changes)
+
+    def on_report(self, report: Report) -> Changes:
+        """The exchange on an order. The caller has checked that it is fresh; a doubled one does no harm."""
+        changes = Changes()
+        portfolio = self.portfolios.get(report.portfolio_id)
+        if portfolio is None:
+            changes.alerts.append(unknown(report, f"there is no portfolio {report.portfolio_id} in this slot"))
+            return changes
+        apply_report(self._market, portfolio, report, changes)
+        self._touched.add(portfolio.portfolio_id)
+        return self._done(changes)
+
+    def on_command(self, command: Command) -> Changes:
+        """A control command; one that was seen does nothing."""
+        changes = Changes()
+        portfolio = self.portfolios.get(command.target_id)
+        if portfolio is not None and command.command_id in portfolio.commands:
+            return changes
+        if command.command_type == "portfolio.create":
+            if portfolio is None:
+                made = commands.create(self._market.profile, self._registry, command, changes)
+                self._add(made)
+                return self._done(changes)
+            state = "was deleted" if portfolio.status == "deleted" else "exists already"
+            commands.refuse(command, f"it {state}; use another id", changes)
+        elif command.command_type not in commands.DOES:
+            commands.refuse(command, "a portfolio does not know this command", changes)
+        elif portfolio is None:
+            commands.refuse(command, "there is no portfolio of that id; create it first", changes)
+        elif portfolio.status == "deleted":
+            commands.refuse(command, "it was deleted", changes)
+        else:
+            try:
+                commands.DOES[command.command_type](portfolio, self._registry, command, changes)
+            except commands.Refused as error:
+                commands.refuse(command, str(error), changes)
+            self._interest = None
+        if portfolio is not None:
+            commands.remember(portfolio, command, changes)
+        return self._done(changes)
+
+    def outstanding(self, ids: Iterable[str] | None = None) -> Changes:
+        """Every open order again under its id, and its cancel where one was asked: after recovery, or a new owner of the exchange.
+
+        ids: portfolios to look at, None for all.
+        """
+        changes = Changes()
+        for portfolio_id in sorted(self.portfolios if ids is None else set(ids) & self.portfolios.keys()):
+            for order in self.portfolios[portfolio_id].open_orders.values():
+                changes.orders.append(order.submission(portfolio_id))
+                if order.cancel_ts:
+                    changes.cancels.append(order.cancel(portfolio_id))
+        return changes
+
+    # ---- durable values ----
+
+    def load_portfolio(self, portfolio_id: str, value: bytes) -> None:
+        """Take a recovered value. Raises LedgerBroken where its books do not add up."""
+        portfolio = msgspec.msgpack.decode(value, type=Portfolio)
+        portfolio.check()
+        self._add(portfolio)
+        self._touched.discard(portfolio_id)
+
+    def encode_portfolio(self, portfolio_id: str) -> bytes:
+        """The value as it is now; it is then no longer touched. Raises KeyError for an unknown id."""
+        value = msgspec.msgpack.encode(self.portfolios[portfolio_id])
+        self._touched.discard(portfolio_id)
+        return value
+
+    def load_chunk(self, name: str, value: bytes) -> None:
+        """Take a recovered chunk of the windows."""
+        self._market.windows.load(name, value)
+        self._recovered.add(name)
+
+    def encode_chunk(self, name: str) -> bytes:
+        """A chunk as it is now; it is then no longer touched. Raises KeyError for an unknown name."""
+        return self._market.windows.encode(name)
+
+    def touched_portfolios(self) -> list[str]:
+        """Portfolios changed in any way since they were last encoded."""
+        return sorted(self._touched)
+
+    def touched_chunks(self) -> list[str]:
+        """Chunks changed since they were last encoded; the one named "clock" is last, and to be durable last."""
+        return self._market.windows.touched_names()
+
+    # ---- for people ----
+
+    @property
+    def now(self) -> int:
+        """The newest event time seen, ms (0: none yet)."""
+        return self._market.windows.newest
+
+    @property
+    def newest(self) -> int:
+        """The newest event time of the slot, ms (0: none yet)."""
+        return self._market.windows.newest
+
+    def interest(self) -> tuple[str, ...]:
+        """Codes wanted, sorted; ("*",) for all."""
+        if self._interest is None:
+            codes: set[str] = set()
+            everything = False
+            for portfolio_id, portfolio in self.portfolios.items():
+                kit = self._kits[portfolio_id]
+                if portfolio.status != "deleted":
+                    codes |= portfolio.ledger.positions.keys()
+                    if isinstance(kit, Kit):
+                        everything = everything or kit.codes is None
+                        codes |= kit.codes or set()
+            self._wanted = None if everything else frozenset(codes)
+            self._interest = (ALL,) if everything else tuple(sorted(codes))
+            self._order = sorted(i for i, portfolio in self.portfolios.items() if portfolio.status != "deleted")
+        return self._interest
+
+    def view(self, portfolio_id: str) -> View:
+        """A portfolio as people see it. Raises KeyError for an unknown id."""
+        return view(self._market, self.portfolios[portfolio_id])
+
+    # ---- inside ----
+
+    def _add(self, portfolio: Portfolio) -> None:
+        try:
+            kit = build(portfolio.config, self._registry)
+            self._market.windows.deepen(kit.history)
+            self._kits[portfolio.portfolio_id] = kit
+        except BadConfig as error:
+            self._kits[portfolio.portfolio_id] = error
+        self.portfolios[portfolio.portfolio_id] = portfolio
+        self._interest = None
+
+    def _rows(self, codes: tuple[str, ...]) -> NDArray[np.intp]:
+        """The row of each code, -1 where nobody wants it."""
+        windows = self._market.windows
+        rows = [windows.index.get(code, -1) for code in codes]
+        if -1 in rows:
+            wanted = self._wanted
+            rows = [
+                windows.row(code) if row < 0 and (wanted is None or code in wanted) else row for code, row in zip(codes, rows, strict=True)
+            ]
+        return np.array(rows, np.intp)
+
+    def _see(self, portfolio_id: str, batch: Batch, quoted: int, changes: Changes) -> None:
+        portfolio, kit = self.portfolios[portfolio_id], self._kits[portfolio_id]
+        if quoted < portfolio.day and self._market.windows.newest < self._market.profile.session_open_ts(portfolio.day):
+            day.correct(self._market, portfolio, quoted, changes)
+        if portfolio.status != "running":
+            return
+        if isinstance(kit, BadConfig):
+            fail(portfolio, self._market.windows.newest, f"its config can no longer be built: {kit}", changes)
+        elif trade(self._market, portfolio, kit, batch, changes):
+            self._touched.add(portfolio_id)
+
+    def _settle(self, ids: list[str], today: int, ts: int, changes: Changes) -> None:
+        for portfolio_id in ids:
+            if self.portfolios[portfolio_id].day < today:
+                day.settle(self._market, self.portfolios[portfolio_id], today, ts, changes)
+
+    def _refuse(self, refusals: list[admission.Refusal], changes: Changes) -> None:
+        for refusal in refusals:
+            self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
+            alert = refusal.alert()
+            if alert is not None:
+                changes.alerts.append(alert)
+
+    def _done(self, changes: Changes) -> Changes:
+        self._touched.update(changes.dirty)
+        return changes
+
+
+def _parts(profile: Profile, rows: NDArray[np.intp], ts: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """The places of rows in parts, in order: of one trading day each, and each row at most once."""
+    everything = np.arange(len(rows))
+    if profile.trading_day(int(ts.min())) == profile.trading_day(int(ts.max())):
+        return _each_code_once(rows, everything)
+    days = np.array([profile.trading_day(at) for at in ts.tolist()], np.int64)
+    return [part for day_ in np.unique(days) for part in _each_code_once(rows, everything[days == day_])]
+
+
+def _each_code_once(rows: NDArray[np.intp], places: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The places in parts, in order, in each of which a row stands once."""
+    if len(np.unique(rows[places])) == len(places):
+        return [places]
+    seen: dict[int, int] = {}
+    turns = np.empty(len(places), np.int64)
+    for i, row in enumerate(rows[places].tolist()):
+        turns[i] = seen[row] = seen.get(row, -1) + 1
+    return [places[turns == turn] for turn in range(int(turns.max()) + 1)]

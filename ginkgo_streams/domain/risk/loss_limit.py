@@ -1,0 +1,42 @@
+"""LossLimitRisk: sells a position that has lost more than a percentage of its cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from ginkgo_streams.domain.component import Held, Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.events import SELL
+
+if TYPE_CHECKING:
+    from ginkgo_streams.domain.account import Account
+
+
+class LossLimitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters."""
+
+    loss_limit: Annotated[
+        float, msgspec.Meta(gt=0, le=100, description="loss on cost that closes a position, percent: 10 is 10 %")
+    ] = 10.0
+
+
+class LossLimitRisk:
+    """Forces a sell of all that is available once the loss on cost reaches `loss_limit` percent."""
+
+    kind: Kind = "risk"
+    component_id = "loss_limit_risk_uuid"
+    Params = LossLimitParams
+
+    def __init__(self, params: LossLimitParams) -> None:
+        self.limit = params.loss_limit
+
+    def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
+        """Stop loss."""
+        if held.gain_percent > -self.limit:
+            return None
+        return Signal(held.code, SELL, held.ts, f"loss of {-held.gain_percent:.2f} % reaches the limit of {self.limit:g} %")
+
+    def check(self, proposal: Proposal, account: Account) -> Verdict:
+        """It lets every order pass."""
+        return Verdict(proposal.volume)

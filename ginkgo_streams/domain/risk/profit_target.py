@@ -1,0 +1,64 @@
+"""ProfitTargetRisk: takes profit at a target, at once or trailing behind the peak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from ginkgo_streams.domain.component import Held, Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.events import SELL
+
+if TYPE_CHECKING:
+    from ginkgo_streams.domain.account import Account
+
+
+class ProfitTargetParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters."""
+
+    profit_target: Annotated[float, msgspec.Meta(gt=0, le=10_000, description="gain on cost that takes profit, percent")] = 20.0
+    trailing_percent: Annotated[
+        float, msgspec.Meta(ge=0, lt=100, description="percent below the peak at which it sells once the target was reached; 0: at once")
+    ] = 0.0
+    partial_ratio: Annotated[float, msgspec.Meta(gt=0, le=1, description="share of the position to sell, 0 to 1")] = 1.0
+
+
+class ProfitTargetRisk:
+    """Forces a sell once the gain reaches `profit_target` percent (trailing: once the price then falls from its peak).
+
+    A part is sold once: not again while the position is smaller than it was then.
+    """
+
+    kind: Kind = "risk"
+    component_id = "profit_target_risk_uuid"
+    Params = ProfitTargetParams
+
+    def __init__(self, params: ProfitTargetParams) -> None:
+        self.target = params.profit_target
+        self.trailing = params.trailing_percent
+        self.part = params.partial_ratio
+
+    def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
+        """Take profit. `memo`: peak (units) since the target was reached, and the volume of which a part was sold."""
+        if held.volume < memo.get("sold_of", 0):
+            return None
+        reason = self._reason(held, memo)
+        if reason is None:
+            return None
+        if self.part < 1:
+            memo["sold_of"] = held.volume
+        return Signal(held.code, SELL, held.ts, reason, 0 if self.part == 1 else min(held.available, max(int(held.volume * self.part), 1)))
+
+    def _reason(self, held: Held, memo: dict[str, Any]) -> str | None:
+        reached = held.gain_percent >= self.target
+        if self.trailing == 0:
+            return f"gain of {held.gain_percent:.2f} % reaches the target of {self.target:g} %" if reached else None
+        if reached or "peak" in memo:
+            memo["peak"] = max(memo.get("peak", 0), held.price)
+        if "peak" not in memo or held.price * 100 > memo["peak"] * (100 - self.trailing):
+            return None
+        return f"{self.trailing:g} % below the peak after a gain of {self.target:g} %"
+
+    def check(self, proposal: Proposal, account: Account) -> Verdict:
+        """It lets every order pass."""
+        return Verdict(proposal.volume)

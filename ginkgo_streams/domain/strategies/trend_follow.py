@@ -1,0 +1,65 @@
+"""TrendFollowStrategy: buy at the golden cross of two moving averages, sell at the death cross."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+
+from ginkgo_streams.domain.component import Kind, Signal
+from ginkgo_streams.domain.events import BUY, SELL
+
+if TYPE_CHECKING:
+    from ginkgo_streams.domain.account import Account
+    from ginkgo_streams.domain.batch import Batch
+
+
+class TrendFollowParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters, in updates of the code."""
+
+    short_period: Annotated[int, msgspec.Meta(ge=1, le=1000, description="updates in the short moving average")] = 5
+    long_period: Annotated[int, msgspec.Meta(ge=2, le=1000, description="updates in the long moving average")] = 20
+
+    def __post_init__(self) -> None:
+        if self.short_period >= self.long_period:
+            raise ValueError(f"short_period = {self.short_period} must be less than long_period = {self.long_period}")
+
+
+class TrendFollowStrategy:
+    """A golden cross (short average rises above the long) buys where the code is flat: one entry a cross, it never adds to a
+    position. A death cross (falls below it) sells what is available. Averages are of the last updates, this one included."""
+
+    kind: Kind = "strategy"
+    component_id = "trend_follow_strategy_uuid"
+    Params = TrendFollowParams
+
+    def __init__(self, params: TrendFollowParams) -> None:
+        self.short = params.short_period
+        self.long = params.long_period
+
+    def history(self) -> int:
+        """One more than the long average: a cross compares with the update before."""
+        return self.long + 1
+
+    def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
+        """Sums are compared crosswise in integers, so equal averages are exactly equal."""
+        closes = batch.closes(self.long + 1)
+        short, long = self.short, self.long
+        long_sum = closes[:, 1:].sum(axis=1)
+        short_sum = closes[:, long + 1 - short :].sum(axis=1)
+        last, short_left, long_left = closes[:, long], closes[:, long - short], closes[:, 0]
+        now = short_sum * long - long_sum * short
+        before = (short_sum - last + short_left) * long - (long_sum - last + long_left) * short
+        crossed = ((now > 0) & (before <= 0)) | ((now < 0) & (before >= 0))
+        crossed &= batch.warm(self.long + 1)
+        found: list[Signal] = []
+        for i in np.flatnonzero(crossed).tolist():
+            code = batch.codes[i]
+            if now[i] > 0:
+                if account.volume(code) == 0 and account.pending(code) == 0:
+                    found.append(Signal(code, BUY, int(batch.ts[i]), f"golden cross {short}/{long}"))
+            elif account.volume(code) > 0:
+                found.append(Signal(code, SELL, int(batch.ts[i]), f"death cross {short}/{long}"))
+        return found
