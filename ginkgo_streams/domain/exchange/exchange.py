@@ -108,9 +108,8 @@ class Exchange:
         now = self._now(order.code)
         if self._too_old(entry.day, now):
             # Not kept: it is as old, and gets the same answer, whenever it comes again.
-            changes.reports.append(
-                entry.report("rejected", entry.ready, "too_old", f"orders are known for {self._settings.memory_days} days")
-            )
+            message = f"the order is older than {self._settings.memory_days} trading days, for which orders are remembered"
+            changes.reports.append(entry.report("rejected", entry.ready, "too_old", message))
             return changes
         self._keep(entry)
         if self._settings.ack_delay_ms == 0 or now >= entry.ready:
