@@ -73,7 +73,7 @@ def test_import_of_ginkgo_from_the_wheel_then_loads_nothing_heavy(wheel: Path) -
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=wheel.parent)
     where, loaded = done.stdout.splitlines()
     assert Path(where).is_relative_to(wheel)
-    heavy = {"faust", "mode", "aiokafka", "rocksdict", "numpy", "pandas", "sqlalchemy", "pydantic", "typer", "aiohttp", "exchange_calendars"}
+    heavy = {"faust", "mode", "aiokafka", "rocksdict", "numpy", "pandas", "sqlalchemy", "pydantic", "aiohttp", "exchange_calendars"}
     assert heavy & set(loaded.split()) == set()
 
 
