@@ -6,7 +6,7 @@ The versions are pinned in setup.cfg; tests/integration/engine/test_internals.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
@@ -147,6 +147,22 @@ async def is_member(app: Any) -> bool:
     """Whether the group's coordinator knows us as a member of its present generation, now."""
     thread = app.consumer._thread
     return bool(await thread.call_thread(thread._ensure_consumer()._coordinator._do_heartbeat))
+
+
+async def start_offsets(app: Any, tps: Sequence[TP]) -> dict[TP, int]:
+    """Where reading of each partition begins: at the committed offset, or the oldest record there is, if that is later."""
+    thread = app.consumer._thread
+
+    async def ask() -> dict[TP, int]:
+        consumer = thread._ensure_consumer()
+        wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+        committed = await consumer._coordinator.fetch_committed_offsets(wanted)
+        oldest = await consumer.beginning_offsets(wanted)
+        known = {tp: committed[tp].offset for tp in wanted if tp in committed}
+        return {TP(tp.topic, tp.partition): max(known.get(tp, 0), oldest[tp]) for tp in wanted}
+
+    found: dict[TP, int] = await thread.call_thread(ask) if tps else {}
+    return found
 
 
 def highwater(app: Any, tp: TP) -> int | None:

@@ -49,6 +49,7 @@ class OwnedSlot:
     primary: str
     fences: Fences = field(default_factory=Fences)
     applied: dict[str, int] = field(default_factory=dict)
+    delivered: dict[str, int] = field(default_factory=dict)
     floor: dict[str, int] = field(default_factory=dict)
     seen: dict[Key, Mapping[str, int]] = field(default_factory=dict)
     horizon: dict[str, int] = field(default_factory=dict)
@@ -93,23 +94,33 @@ class OwnedSlot:
         self.applied = dict(self.floor)
         self._take(self.slot.recovered())
 
-    def apply(self, item: Input) -> None:
-        """Fold one input into the state, if it counts."""
+    def apply(self, item: Input) -> bool:
+        """Fold one input into the state, if it is the next of its partition, and counts. Returns whether it was the next.
+
+        Faust resumes partitions before it seeks them to the committed offsets: inputs may come twice, and the first
+        ones may come while a rebalance is still on and be lost with it. So only the successor of what was delivered,
+        counted from the committed offset, is taken; what is left out comes again after the seek. If it does not, the
+        watchdog ends the process.
+        """
+        if item.offset != self.delivered.get(item.topic, item.offset - 1) + 1:
+            return False
+        self.delivered[item.topic] = item.offset
         self.changed = True
         if item.also is not None:
             self.also.append(item.also)
         if item.claim is not None:
             if not self.fences.claim(item.topic, *item.claim):
                 self._pass(item)
-                return
+                return True
             self.fence_moved = True
         elif item.fence is not None and not self.fences.admits(item.topic, *item.fence):
             self.refused += 1
             self._pass(item)
-            return
+            return True
         self._pass(item)
         if item.message is not None:
             self._take(self.slot.apply(Record(item.topic, self.index, item.offset, item.message, self._fresh(item.topic, item.offset))))
+        return True
 
     def _pass(self, item: Input) -> None:
         if item.offset > self.applied.get(item.topic, -1):

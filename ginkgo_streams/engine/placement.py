@@ -104,8 +104,8 @@ class _History:
     copies: Mapping[int, Sequence[int]]
 
     def cost(self, slot: int, node: int) -> int:
-        """What is lost where the slot, or a copy, is taken from this node: 2 a running portfolio, 1 a warm copy, 0 nothing."""
-        return 2 if self.owner.get(slot) == node else 1 if node in self.copies.get(slot, ()) else 0
+        """1 where the node was the slot's owner: taking the slot, or the newest copy of it, from there is a loss. Otherwise 0."""
+        return int(self.owner.get(slot) == node)
 
 
 class _Board:
@@ -210,7 +210,7 @@ class _Board:
 
     def _urgency(self, node: int, empty: bool) -> tuple[int, int, int]:
         """Smallest for the node that has to give first: the fullest, and of these one that has something to give that is not its own."""
-        cost = min((leaving[0][0] for weight, leaving in self.movable[node].items() if leaving and (weight == 0) is empty), default=3)
+        cost = min((leaving[0][0] for weight, leaving in self.movable[node].items() if leaving and (weight == 0) is empty), default=2)
         return (0, -int(self.slots[node]), cost) if empty else (-max(int(self.over[node]), 0), -int(self.fullness[node]), cost)
 
     def _best(self, weight: int) -> int:

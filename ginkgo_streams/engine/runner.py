@@ -172,9 +172,11 @@ class Runner:
         point("before_claim")
         # First where the readers of our outputs judge, then the changelogs: what an earlier owner published in front
         # of the claim was durable before it, so it is in what we recover; what it publishes behind is refused.
+        sent = []
         for index in mine:
             message = self.claim_message(index, epoch)
-            await self._all([await self._send(topic, str(index).encode(), message, p) for topic, p in self.claims(index)])
+            sent += [await self._send(topic, str(index).encode(), message, p) for topic, p in self.claims(index)]
+        await self._all(sent)
         point("half_claim")
         sent = []
         for table in self.tables:
@@ -202,6 +204,7 @@ class Runner:
             return
         point("before_load")
         slots = {}
+        starts = await internals.start_offsets(self.app, [TP(topic, index) for topic in self.inputs for index in self._epochs])
         for index, epoch in self._epochs.items():
             primary = internals.LocalCopy(self.tables[0], index)
             if await self._outdated(index, epoch, primary.get(CLAIM)):
@@ -211,6 +214,7 @@ class Runner:
                 owned.load(table.name, table.live_items(index))
                 await asyncio.sleep(0)
             owned.load_slot(primary.get(SLOT))
+            owned.delivered = {topic: starts[TP(topic, index)] - 1 for topic in self.inputs}
             owned.recovered()
             slots[index] = owned
         if generation != internals.generation(self.app):
@@ -293,8 +297,10 @@ class Runner:
                 owned = self.slots.get(item.partition)
                 if owned is None or item.generation != generation or not self._accepting:
                     continue
-                owned.apply(item)
-                self.progress += 1
+                if owned.apply(item):
+                    self.progress += 1
+                else:
+                    self.counts["out_of_turn"] += 1
             point("after_apply")
             await self._send_group(items[0].timestamp if items else 0.0)
 
