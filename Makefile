@@ -13,9 +13,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-# Job control (set -m) gives the demo the terminal: Ctrl+C drains the demo, and make ends with its exit status, not by the signal.
+# On a terminal job control (set -m) gives it to the demo alone: Ctrl+C drains the demo, and make ends with its exit status, not by the
+# signal. Without one the demo takes the place of the shell, so that what make is sent reaches it.
 demo: $(VENV)/.installed ## start everything here and watch portfolios trade until Ctrl+C (or for DEMO_SECONDS)
-	@set -m; $(PY) -m ginkgo_streams.cli.main demo
+	@[ -t 0 ] || exec $(PY) -m ginkgo_streams.cli.main demo; set -m; $(PY) -m ginkgo_streams.cli.main demo; exit $$?
 
 test: $(VENV)/.installed-dev ## the whole suite, each server it needs started by itself (PYTEST_ARGS: for pytest)
 	@$(PY) -m pytest $(PYTEST_ARGS)
