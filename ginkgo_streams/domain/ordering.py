@@ -43,9 +43,9 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
         drop(why)
         return
     changes.notes.append(notes.signal_generated(portfolio.portfolio_id, signal, volume))
-    volume = _risked(market.profile, portfolio, account, kit, signal, proposal, volume, changes)
+    volume, blocked_by = _risked(market.profile, portfolio, account, kit, signal, proposal, volume, changes)
     if volume == 0:
-        drop("risk")
+        drop(f"risk:{blocked_by}")
         return
     if signal.direction == BUY:
         volume = proposal.affordable(account.cash - RESERVE, volume)
@@ -100,8 +100,8 @@ def _size(profile: Profile, account: Account, kit: Kit, proposal: Proposal) -> t
 
 def _risked(
     profile: Profile, portfolio: Portfolio, account: Account, kit: Kit, signal: Signal, sized: Proposal, volume: int, changes: Changes
-) -> int:
-    """Every risk manager in configured order; each sees what the one before let through."""
+) -> tuple[int, str]:
+    """Every risk manager in configured order; each sees what the one before let through. The volume, or 0 and who blocked it."""
     for _, name, risk in kit.risks:
         proposal = replace(sized, volume=volume)
         verdict = guarded(name, risk.check, proposal, account)
@@ -112,9 +112,8 @@ def _risked(
             did = f"cut {before} to {volume}" if volume else f"blocked {before}"
             changes.alerts.append(_triggered(portfolio, signal, name, f"{did} {signal.code}: {verdict.reason}"))
             if volume == 0:
-                portfolio.drop(f"risk:{name}")
-                return 0
-    return volume
+                return 0, name
+    return volume, ""
 
 
 def _emit(

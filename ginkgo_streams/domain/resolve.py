@@ -12,8 +12,6 @@ from ginkgo_streams.domain.portfolio import Portfolio
 Named = tuple[Signal, str, bool]
 """A signal, the name of the component that gave it, and whether a risk manager forces it."""
 
-_PRUNE = 128
-
 
 def resolve(
     portfolio: Portfolio, kit: Kit, signals: Iterable[Named], now: int, interval: Callable[[str], int], drop: Callable[[Signal, str], None]
@@ -39,13 +37,17 @@ def resolve(
         elif last is not None and signal.ts - last < kit.min_interval:
             drop(signal, "too_soon")
         else:
+            portfolio.last_signals.pop(key, None)  # so that the dict stays in order of time, and is cheap to clean from its front
             portfolio.last_signals[key] = signal.ts
             standing.append(named)
-    if len(portfolio.last_signals) > _PRUNE:
-        _prune(portfolio, now - kit.min_interval)
+    _forget(portfolio.last_signals, now - kit.min_interval - kit.max_age)
     return standing
 
 
-def _prune(portfolio: Portfolio, before: int) -> None:
+def _forget(last_signals: dict[str, int], before: int) -> None:
     """Forget signals that can hold nothing back any more: the value stays small."""
-    portfolio.last_signals = {key: ts for key, ts in portfolio.last_signals.items() if ts > before}
+    while last_signals:
+        first = next(iter(last_signals))
+        if last_signals[first] >= before:
+            return
+        del last_signals[first]
