@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from ginkgo_streams.config import Settings
 from ginkgo_streams.engine.provision import NoBrokers, connect, provision
+from ginkgo_streams.group_members import group_members
 from ginkgo_streams.messages import ControlCommand, encode, iso
 from ginkgo_streams.topics import CONTROL, LIVECORE_APP, NODE_APP, all_topics
 
@@ -87,8 +88,7 @@ async def members(settings: Settings) -> dict[str, int]:
     """How many processes are in each group: execution nodes and livecores, by the group's name. Raises NoBrokers."""
     admin = await connect(settings.kafka.bootstrap, settings.kafka.connect_timeout)
     try:
-        responses = await admin.describe_consumer_groups([NODE_APP, LIVECORE_APP])
-        return {group[1]: len(group[5]) for response in responses for group in response.groups}
+        return await group_members(admin, [NODE_APP, LIVECORE_APP])
     except KafkaError as error:
         raise NoBrokers(f"Kafka at {settings.kafka.bootstrap} does not say who is running: {error!r}") from error
     finally:
