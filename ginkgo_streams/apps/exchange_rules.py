@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from ginkgo_streams.config import Settings
 from ginkgo_streams.config.schema import SimulationBroker
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
@@ -29,7 +31,7 @@ def broker_of(settings: Settings) -> SimulationBroker:
 def profile_of(settings: Settings) -> Profile:
     """The A-share market with the broker's commission."""
     broker = broker_of(settings)
-    return cn(trading_calendar(), broker.commission_rate, units(float(broker.min_commission)))
+    return cn(trading_calendar(), Fraction(broker.commission_rate), units(float(broker.min_commission)))
 
 
 def exchange_settings(settings: Settings) -> ExchangeSettings:

@@ -23,7 +23,7 @@ DEFAULT_PRICES = {"000001.SZ": 10.0, "000002.SZ": 20.0}
 
 
 class FeedRunner:
-    """Runs at most one feed; started by the owner of market partition 0."""
+    """Runs at most one feed in this process; started by the owner of market partition 0."""
 
     def __init__(self, settings: Settings, profile: Profile) -> None:
         self.settings, self.profile = settings, profile
@@ -31,23 +31,28 @@ class FeedRunner:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start it, unless it runs."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.ensure_future(self._run())
+        """Start one, behind one that is still stopping; nothing where one runs."""
+        if self._publisher is None:
+            self._publisher = Publisher(self.settings.kafka.bootstrap)
+            self._task = asyncio.ensure_future(self._run(self._publisher, self._task))
 
     def stop_soon(self) -> None:
         """Stop it without waiting: the partition went elsewhere, and its new owner starts one."""
-        if self._publisher is not None:
-            self._stopping = asyncio.ensure_future(self.stop())
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            self._stopping = asyncio.ensure_future(publisher.stop())
 
     async def stop(self) -> None:
         """Stop it; returns when everything published is acknowledged."""
-        publisher, self._publisher = self._publisher, None
-        if publisher is not None:
-            await publisher.stop()
+        self.stop_soon()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=15)
 
-    async def _run(self) -> None:
-        publisher = self._publisher = Publisher(self.settings.kafka.bootstrap)
+    async def _run(self, publisher: Publisher, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        if publisher is not self._publisher:
+            return
         try:
             position = await read_position(self.settings.kafka.bootstrap)
             await publisher.run(self._steps(position))

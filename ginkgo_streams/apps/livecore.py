@@ -6,7 +6,7 @@ Any number may run: partitions are shared out, and the feed runs where market pa
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.agents.livecore.market_data import market_data
@@ -24,6 +24,7 @@ from ginkgo_streams.domain.exchange.exchange import Exchange
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.app import EngineApp
 from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.owned import OwnedSlot
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.reducer import Slot
 from ginkgo_streams.engine.runner import Runner
@@ -53,8 +54,8 @@ def livecore_app(settings: Settings) -> EngineApp:
     async def raise_base(value: int) -> None:
         await cluster.raise_base(app, value)
 
-    def exchange_loaded(index: int, slot: Slot, epoch: int) -> None:
-        if index == 0:
+    def exchange_loaded(partitions: Mapping[int, OwnedSlot]) -> None:
+        if 0 in partitions:
             feed.start()
 
     gateways = Runner(

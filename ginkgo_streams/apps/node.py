@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.agents.node.control_commands import control_commands
@@ -16,6 +17,7 @@ from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.app import AppSettings, EngineApp
+from ginkgo_streams.engine.owned import OwnedSlot
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.reducer import Slot
 from ginkgo_streams.engine.runner import Runner
@@ -55,15 +57,14 @@ def node_app(settings: Settings) -> EngineApp:
         started.clear()
         started.update(here)
 
-    def loaded(index: int, slot: Slot, epoch: int) -> None:
-        assert isinstance(slot, PortfolioSlot)
-        owned[index] = slot.state
-        if len(owned) == len(runner.slots):
-            count = sum(len(state.portfolios) for state in owned.values())
-            log.info("Found %d Portfolio%s to load", count, "" if count == 1 else "s")
-            log.info("Starting Kafka consumer for topic: %s", MARKET_DATA)
-            log.info("Starting PortfolioProcessor threads...")
-            note_started()
+    def loaded(slots: Mapping[int, OwnedSlot]) -> None:
+        owned.clear()
+        owned.update({index: each.slot.state for index, each in slots.items() if isinstance(each.slot, PortfolioSlot)})
+        count = sum(len(state.portfolios) for state in owned.values())
+        log.info("Found %d Portfolio%s to load", count, "" if count == 1 else "s")
+        log.info("Starting Kafka consumer for topic: %s", MARKET_DATA)
+        log.info("Starting PortfolioProcessor threads...")
+        note_started()
 
     runner = Runner(
         app,

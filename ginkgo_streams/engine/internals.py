@@ -79,6 +79,18 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._committed_offset.update(offsets)
         return committed
 
+    async def perform_seek(self) -> None:
+        """Put every input back to where it is read from.
+
+        aiokafka's own seek leaves a partition without a committed offset where it is: its first records, delivered and
+        dropped while a rebalance was still on, would never come again.
+        """
+        inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+        offsets = await start_offsets(self.app, inputs)
+        if offsets:
+            await self._thread.seek_wait(offsets)
+        self._committed_offset.update({tp: offset or None for tp, offset in offsets.items()})
+
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return iter([tp for tp in self._done if topics is None or tp in topics or tp.topic in topics])
 

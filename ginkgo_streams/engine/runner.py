@@ -72,7 +72,7 @@ class Runner:
         claim_message: Callable[[int, int], bytes],
         base: Callable[[], int] = lambda: 0,
         raise_base: Callable[[int], Awaitable[None]] | None = None,
-        on_loaded: Callable[[int, Slot, int], None] = lambda index, slot, epoch: None,
+        on_loaded: Callable[[dict[int, OwnedSlot]], None] = lambda slots: None,
         on_released: Callable[[], None] = lambda: None,
     ) -> None:
         """tables: the first is the primary one. inputs: the topics whose offsets this runner answers for.
@@ -222,8 +222,7 @@ class Runner:
         self.slots = slots
         self._loaded_generation = generation
         internals.quick_fetch(self.app)
-        for index, owned in slots.items():
-            self.on_loaded(index, owned.slot, owned.epoch)
+        self.on_loaded(slots)
         self._accepting = True
         self.start()
         self._arrived.set()

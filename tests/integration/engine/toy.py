@@ -97,7 +97,7 @@ def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
         app, "toy", tables, Counters, [INPUT],
         claims=lambda index: [(OUTPUT, index)],
         claim_message=lambda index, epoch: json.dumps({"claim": True, "source": index, "epoch": epoch}).encode(),
-        on_loaded=lambda index, slot, epoch: print(f"OWNS {index} epoch {epoch}", flush=True),
+        on_loaded=lambda slots: print("\n".join(f"OWNS {index} epoch {owned.epoch}" for index, owned in slots.items()), flush=True),
         on_released=lambda: print("RELEASED", flush=True),
     )  # fmt: skip
     app.runners.append(runner)
