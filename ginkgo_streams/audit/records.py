@@ -34,10 +34,10 @@ class _Wire(msgspec.Struct, kw_only=True, frozen=True, tag_field="event_type"):
 
 
 class Claim(_Wire, tag="claim", kw_only=True, frozen=True):
-    """A change of owner of a slot. `epoch` null: the record's own offset is it."""
+    """A change of owner of a slot."""
 
     slot: int
-    epoch: int | None = None
+    epoch: int
 
 
 class Submission(_Wire, tag="order_submission", kw_only=True, frozen=True):
@@ -209,8 +209,7 @@ def _counted(raws: Iterable[Raw], decoder: msgspec.json.Decoder[Any], counts: Co
             continue
         place = (raw.partition, message.slot)
         if isinstance(message, Claim):
-            epoch = raw.offset if message.epoch is None else message.epoch
-            greatest[place] = max(epoch, greatest.get(place, -1))
+            greatest[place] = max(message.epoch, greatest.get(place, -1))
         elif message.epoch < greatest.get(place, -1):
             counts.fenced += 1
         else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +19,9 @@ TOPICS = (SUBMISSION, FEEDBACK, SNAPSHOTS)
 
 STALL_S = 30.0
 """How long a read may go without one record before it is given up."""
+
+CLOSE_S = 5.0
+"""How long the closing of a consumer may take."""
 
 Progress = Callable[[int, int], None]
 """(records read, records to read) of this reading."""
@@ -47,7 +50,10 @@ class TopicReader:
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap = bootstrap_servers
         self._next: dict[TopicPartition, int] = {}
-        self._given = AuditInput()
+        self._submissions: list[Raw] = []
+        self._feedback: list[Raw] = []
+        self._unreadable: list[bytes | None] = []
+        self._deleted: dict[str, int] = {}
         self._newest: dict[str, tuple[tuple[int, int], bytes | None]] = {}
 
     async def read(self, progress: Progress | None = None) -> AuditInput:
@@ -55,14 +61,9 @@ class TopicReader:
         Raises CannotRead."""
         try:
             partitions = await self._partitions()
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=50
-            )
-            await consumer.start()
-            try:
-                await self._read(consumer, partitions, progress)
-            finally:
-                await consumer.stop()
+            moves = [p for p in partitions if p.topic != SNAPSHOTS]
+            await self._read(moves, progress)
+            await self._read([p for p in partitions if p.topic == SNAPSHOTS], progress)
         except KafkaConnectionError as error:
             raise CannotRead(
                 f"Failed to connect to Kafka: No brokers available ({self._bootstrap}); start Kafka there, "
@@ -70,7 +71,12 @@ class TopicReader:
             ) from error
         except KafkaError as error:
             raise CannotRead(f"Kafka at {self._bootstrap} does not give the topics: {error}") from error
-        return replace(self._given, snapshots=[*self._given.snapshots, *(value for _, value in self._newest.values())])
+        return AuditInput(
+            self._submissions,
+            self._feedback,
+            [*self._unreadable, *(value for _, value in self._newest.values())],
+            list(self._deleted.items()),
+        )
 
     async def _partitions(self) -> list[TopicPartition]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
@@ -86,25 +92,32 @@ class TopicReader:
             )
         return [TopicPartition(topic, number) for topic in TOPICS for number in found[topic]]
 
-    async def _read(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], progress: Progress | None) -> None:
-        consumer.assign(partitions)
-        begins = await consumer.beginning_offsets(partitions)
-        self._given.deleted = []
-        for partition in partitions:
-            if begins[partition] > 0 and partition.topic != SNAPSHOTS:
-                self._given.deleted.append((f"{partition.topic}, partition {partition.partition}", begins[partition]))
-            self._next[partition] = max(begins[partition], self._next.get(partition, 0))
-        done = 0
-        for group in ([p for p in partitions if p.topic != SNAPSHOTS], [p for p in partitions if p.topic == SNAPSHOTS]):
+    async def _read(self, partitions: list[TopicPartition], progress: Progress | None) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=50
+        )
+        try:
+            await consumer.start()
+            begins = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
-            total = done + sum(end - self._next[p] for p, end in ends.items() if p in group or p.topic == SNAPSHOTS)
-            consumer.assign(group)
-            for partition in group:
+            for partition in partitions:
+                self._next[partition] = max(begins[partition], self._next.get(partition, 0))
+                if begins[partition] and partition.topic != SNAPSHOTS:
+                    self._deleted[f"{partition.topic}, partition {partition.partition}"] = begins[partition]
+            behind = [p for p in partitions if self._next[p] < ends[p]]
+            if not behind:
+                return  # and assign nothing: aiokafka's stop() hangs when it comes right after an assign()
+            total = sum(ends[p] - self._next[p] for p in behind)
+            consumer.assign(behind)
+            for partition in behind:
                 consumer.seek(partition, self._next[partition])
-            while behind := [p for p in group if self._next[p] < ends[p]]:
+            done = 0
+            while behind := [p for p in behind if self._next[p] < ends[p]]:
                 done += await self._read_some(consumer, behind)
                 if progress is not None:
                     progress(done, max(done, total))
+        finally:
+            await _stop(consumer)
 
     async def _read_some(self, consumer: AIOKafkaConsumer, behind: list[TopicPartition]) -> int:
         try:
@@ -127,18 +140,24 @@ class TopicReader:
         if record.topic == SNAPSHOTS:
             self._keep_newest(record.value)
         else:
-            into = self._given.submissions if record.topic == SUBMISSION else self._given.feedback
+            into = self._submissions if record.topic == SUBMISSION else self._feedback
             into.append(Raw(record.partition, record.offset, record.value))
 
     def _keep_newest(self, value: bytes | None) -> None:
         try:
             account = portfolio(value)
         except Unreadable:
-            self._given.snapshots.append(value)
+            self._unreadable.append(value)
             return
         place = (account.epoch, account.seq)
         if account.portfolio_id not in self._newest or place > self._newest[account.portfolio_id][0]:
             self._newest[account.portfolio_id] = (place, value)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, within CLOSE_S: a second cancellation ends a stop() of aiokafka's that hangs, and nothing is lost by it."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(consumer.stop(), CLOSE_S)
 
 
 async def read_topics(bootstrap_servers: str, progress: Progress | None = None) -> AuditInput:

@@ -56,14 +56,18 @@ async def partitions_of(bootstrap_servers: str, topic: str) -> list[int]:
 
 
 async def _read(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Position:
-    consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     begins = await consumer.beginning_offsets(partitions)
-    for partition in partitions:
-        consumer.seek(partition, max(begins[partition], ends[partition] - TAIL))
     position = Position()
-    clocks = dict.fromkeys((p for p in partitions if ends[p] > begins[p] or ends[p] == 0), 0)
-    while any([await consumer.position(p) < ends[p] for p in partitions]):
+    filled = [p for p in partitions if ends[p] > begins[p]]
+    if not filled:
+        return position  # and assign nothing: aiokafka's stop() hangs when it comes right after an assign()
+    # a partition that was emptied by retention is complete; one that never had a record is not
+    clocks = dict.fromkeys((p for p in partitions if p in filled or not ends[p]), 0)
+    consumer.assign(filled)
+    for partition in filled:
+        consumer.seek(partition, max(begins[partition], ends[partition] - TAIL))
+    while any([await consumer.position(p) < ends[p] for p in filled]):
         for partition, records in (await consumer.getmany(timeout_ms=200)).items():
             clock = _take(position, (record.value for record in records))
             if clock:

@@ -21,11 +21,11 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
 )
-from aiokafka.partitioner import murmur2
 
 from ginkgo_streams import topics
 from ginkgo_streams.feeds.step import Step
 from ginkgo_streams.messages import ClockTick, PriceUpdate, encode, iso
+from ginkgo_streams.partitioner import partition_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,10 @@ FATAL = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedEr
 """What no second attempt mends."""
 
 
+class _Stopped(Exception):
+    """Asked to stop while there was nothing to flush and no Kafka."""
+
+
 @dataclass(slots=True)
 class _Message:
     partition: int
@@ -58,6 +62,11 @@ class _Message:
     value: bytes
     ticks: int
     ack: asyncio.Future[object] | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether Kafka has taken or refused it."""
+        return self.ack is not None and self.ack.done()
 
 
 class Publisher:
@@ -75,7 +84,6 @@ class Publisher:
         self._topic = topic
         self._max_in_flight = max_in_flight
         self._in_flight: deque[_Message] = deque()
-        self._partition_of: dict[str, int] = {}
         self._partitions = 0
         self._producer: AIOKafkaProducer | None = None
         self._stopping = asyncio.Event()
@@ -110,6 +118,8 @@ class Publisher:
                 await self._clock()
             while self._in_flight:
                 await self._settle_oldest()
+        except _Stopped:
+            log.info("Feed stopped before Kafka at %s was reached", self._bootstrap)
         finally:
             self._rate = 0.0
             await self._close()
@@ -134,18 +144,13 @@ class Publisher:
         now = asyncio.get_running_loop().time()
         if not step.updates or step.time_ms - self._clock_ms >= CLOCK_MS or now - self._clock_at >= CLOCK_S:
             await self._clock()
-        while self._in_flight and (ack := self._in_flight[0].ack) is not None and ack.done():
-            await self._settle_oldest()
         self._measure(now)
         await asyncio.sleep(0)
 
     def _by_partition(self, updates: Iterable[PriceUpdate]) -> Iterator[tuple[int, list[PriceUpdate]]]:
         groups: dict[int, list[PriceUpdate]] = {}
         for update in updates:
-            partition = self._partition_of.get(update.code)
-            if partition is None:
-                partition = self._partition_of[update.code] = (murmur2(update.code.encode()) & 0x7FFFFFFF) % self._partitions
-            groups.setdefault(partition, []).append(update)
+            groups.setdefault(partition_of(update.code, self._partitions), []).append(update)
         for partition in sorted(groups):
             for start in range(0, len(groups[partition]), CHUNK):
                 yield partition, groups[partition][start : start + CHUNK]
@@ -160,16 +165,22 @@ class Publisher:
 
     async def _wait_until(self, due: float) -> None:
         loop = asyncio.get_running_loop()
-        while (left := due - loop.time()) > 0 and not self._stopping.is_set():
+        while (left := due - loop.time()) > 0:
             until_clock = self._clock_at + CLOCK_S - loop.time() if self._clock_ms else left
-            try:
-                await asyncio.wait_for(self._stopping.wait(), max(0.0, min(left, until_clock)))
-            except TimeoutError:
-                if self._clock_ms and loop.time() - self._clock_at >= CLOCK_S:
-                    await self._clock()
+            if await self._stopped_within(max(0.0, min(left, until_clock))):
+                return
+            if self._clock_ms and loop.time() - self._clock_at >= CLOCK_S:
+                await self._clock()
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     async def _send(self, message: _Message) -> None:
-        while len(self._in_flight) >= self._max_in_flight:
+        while self._in_flight and (self._in_flight[0].answered or len(self._in_flight) >= self._max_in_flight):
             await self._settle_oldest()
         self._in_flight.append(message)
         try:
@@ -227,9 +238,12 @@ class Publisher:
                     raise
                 why = "No brokers available" if isinstance(error, KafkaConnectionError) else str(error)
                 log.warning("Failed to connect to Kafka: %s (%s); trying again in %.1f s", why, self._bootstrap, pause)
-            if self._stopping.is_set():
-                raise KafkaConnectionError(f"stopped before Kafka at {self._bootstrap} was reached")
-            await asyncio.sleep(pause)
+            if not self._stopping.is_set():
+                await self._stopped_within(pause)
+            elif self._in_flight:
+                await asyncio.sleep(pause)
+            else:
+                raise _Stopped
             pause = min(pause * 2, longest)
 
     async def _close(self) -> None:

@@ -10,7 +10,7 @@ from ginkgo_streams.audit.records import Raw
 
 P1, P2 = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
 TIME = "2026-11-24T02:00:00.000Z"
-SLOT, EPOCH, SOURCE = 3, 0, 5
+SLOT, EPOCH, SOURCE = 3, 40, 5
 PING_AN, VANKE = "000001.SZ", "000002.SZ"
 
 
@@ -80,7 +80,7 @@ def agreeing() -> Topics:
     """
     buy, sell = order("b1", P1, PING_AN, 1, 1_000, 10.5), order("s1", P1, PING_AN, -1, 1_000, 11)
     cut, resting = order("b2", P2, VANKE, 1, 500, 20), order("b3", P2, PING_AN, 1, 100, 9)
-    claim = m.Claim(timestamp=TIME, node_id="n1", slot=SLOT)
+    claim = m.Claim(timestamp=TIME, node_id="n1", slot=SLOT, epoch=EPOCH)
     source_claim = m.Claim(timestamp=TIME, node_id="n1", slot=SOURCE, epoch=EPOCH)
     return Topics(
         [claim, buy, sell, cut, resting],

@@ -113,7 +113,7 @@ def test_same_trade_with_another_content_when_repeated_then_difference_and_count
 
 def test_every_record_when_delivered_twice_then_no_difference() -> None:
     topics = agreeing()
-    topics.submissions += [msgspec.structs.replace(each, epoch=EPOCH + 0) for each in topics.submissions[1:]]  # type: ignore[type-var]
+    topics.submissions += [msgspec.structs.replace(each, epoch=EPOCH + 1) for each in topics.submissions[1:]]  # type: ignore[type-var]
     topics.feedback += topics.feedback[1:]
     topics.snapshots += topics.snapshots
     report = audit(topics.given())
@@ -123,7 +123,7 @@ def test_every_record_when_delivered_twice_then_no_difference() -> None:
 
 def test_order_of_a_fenced_owner_when_behind_the_claim_then_it_does_not_count() -> None:
     topics = agreeing()
-    topics.submissions.append(m.Claim(timestamp=TIME, node_id="n2", slot=SLOT))
+    topics.submissions.append(m.Claim(timestamp=TIME, node_id="n2", slot=SLOT, epoch=EPOCH + 1))
     topics.submissions.append(order("zombie", P1, PING_AN, 1, 100, 10.5))
     report = audit(topics.given())
     assert report.ok
@@ -134,11 +134,12 @@ def test_order_of_a_fenced_owner_when_behind_the_claim_then_it_does_not_count() 
 
 def test_order_of_the_new_owner_when_behind_its_claim_then_it_counts() -> None:
     topics = agreeing()
-    topics.submissions.append(m.Claim(timestamp=TIME, node_id="n2", slot=SLOT))
-    claim_offset = len(topics.submissions) - 1
-    topics.submissions.append(order("new", P1, PING_AN, 1, 100, 10.5, epoch=claim_offset))
+    topics.submissions.append(m.Claim(timestamp=TIME, node_id="n2", slot=SLOT, epoch=EPOCH + 1))
+    topics.submissions.append(m.Claim(timestamp=TIME, node_id="n1", slot=SLOT, epoch=EPOCH))  # an owner that woke up too late
+    topics.submissions.append(order("new", P1, PING_AN, 1, 100, 10.5, epoch=EPOCH + 1))
+    topics.submissions.append(order("zombie", P1, PING_AN, 1, 100, 10.5, epoch=EPOCH))
     report = audit(topics.given())
-    assert (report.orders, report.fenced, report.pending) == (5, 0, 1)
+    assert (report.orders, report.fenced, report.pending) == (5, 1, 1)
     assert kinds(report) == {(P1, "", "orders", -1), (P1, PING_AN, "order_forgotten", -1)}
 
 
