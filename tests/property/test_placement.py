@@ -16,7 +16,7 @@ IDS = [f"node-{letter}" for letter in "abcdefg"]
 GONE = "node-gone"
 
 # A busy machine is no failure.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)

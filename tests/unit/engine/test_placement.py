@@ -125,6 +125,12 @@ def test_portfolios_when_slots_are_uneven_are_balanced_before_slots() -> None:
     assert {slot for slot, node_id in placed.active.items() if node_id == placed.active[0]} == {0}
 
 
+def test_uneven_slots_when_all_are_new_are_placed_heaviest_first() -> None:
+    weights = {0: 1, 1: 1, 2: 3, 3: 3, 4: 4}
+    placed = place(5, [A, B], weights=weights)
+    assert sum(weights[slot] for slot, node_id in placed.active.items() if node_id == "a") == 6
+
+
 def test_empty_slots_when_portfolios_are_balanced_even_out_the_slots() -> None:
     placed = place(6, [A, B], weights={0: 2, 1: 1, 2: 1})
     load = Counter[str]()
@@ -149,6 +155,21 @@ def test_orphaned_slots_when_balance_allows_go_to_their_standbys() -> None:
     orphans = [slot for slot, node_id in before.active.items() if node_id == "a"]
     assert [(after.active[slot],) for slot in orphans] == [before.standby[slot] for slot in orphans]
     assert all(after.active[slot] == before.active[slot] for slot in before.active if slot not in orphans)
+
+
+def test_orphaned_slots_when_any_node_would_do_choose_their_standbys() -> None:
+    standby = {0: ("c",), 1: ("c",), 2: ("b",), 3: ("b",), 4: ("a",), 5: ("a",)}
+    placed = place(6, [A, B, C], previous=dict.fromkeys(range(6), "gone"), previous_standby=standby)
+    assert {slot: (node_id,) for slot, node_id in placed.active.items()} == standby
+
+
+@pytest.mark.parametrize("weight", [0, 1])
+def test_orphaned_slot_when_its_standby_is_as_full_as_an_owner_moves_before_the_owners_slots(weight: int) -> None:
+    # a owns three, b owns two and keeps the orphan's copy, c owns one: one slot has to go to c, and it need not be a running one.
+    previous = {0: "a", 1: "a", 2: "a", 3: "b", 4: "b", 5: "gone", 6: "c"}
+    weights = dict.fromkeys(range(7), weight)
+    placed = place(7, [A, B, C], weights=weights, previous=previous, previous_standby={5: ("b",)})
+    assert placed.active == {**previous, 5: "c"}
 
 
 def test_orphaned_slots_when_one_node_has_all_the_standbys_are_shared_out() -> None:
