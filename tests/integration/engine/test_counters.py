@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ginkgo_streams.local.kafka import Broker
+from tests.servers.toxiproxy import ProxiedKafka
 
 from .cluster import ToyCluster
 
@@ -119,3 +120,23 @@ def test_counters_a_bug_ends_the_process_before_the_ack_and_the_mended_one_count
     toys.settle()
     assert mended.stop() == 0
     toys.audit()
+
+
+def test_counters_black_hole_that_delivers_late_counts_nothing_of_it(proxied_kafka: ProxiedKafka, tmp_path: Path) -> None:
+    toys = ToyCluster(proxied_kafka.broker.bootstrap, tmp_path)
+    try:
+        first, second = toys.node("n1", bootstrap=proxied_kafka.proxy.address), toys.node("n2")
+        first.wait_for("OWNS", 2)
+        second.wait_for("OWNS", 2)
+        with toys.feeding():
+            toys.settle_some()
+            seen = second.text().count("OWNS")
+            proxied_kafka.proxy.black_hole()
+            second.wait_for("OWNS", seen + 4)
+            seen = first.text().count("OWNS")
+            proxied_kafka.proxy.heal()
+            first.wait_for("OWNS", seen + 2, timeout=90)
+        toys.settle()
+        toys.audit()
+    finally:
+        toys.close()

@@ -1,0 +1,96 @@
+"""What `engine/internals.py` uses of Faust, aiokafka and rocksdict without their promise is still there, and still does it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from faust.app.base import App
+from faust.stores.rocksdb import Store
+from faust.tables import base as tables
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+from faust.transport import consumer as consumers
+from faust.transport.drivers import aiokafka as driver
+from rocksdict import WriteBatch
+
+from ginkgo_streams.engine import internals
+from ginkgo_streams.local.kafka import Broker
+
+PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "rocksdict": "0.3.29", "mode-streaming": "0.7.1"}
+
+
+def source(thing: Any) -> str:
+    return inspect.getsource(thing)
+
+
+def test_internals_versions_are_the_ones_that_were_read() -> None:
+    assert {name: version(name) for name in PINNED} == PINNED
+
+
+def test_internals_faust_commits_what_the_overridden_methods_give() -> None:
+    force = source(consumers.Consumer.force_commit) + source(consumers.Consumer._commit_tps)
+    assert "_filter_tps_with_pending_acks" in force
+    assert "_filter_committable_offsets" in force
+    assert "perform_seek" in source(Recovery.on_recovery_completed)
+    assert "self._commit" in source(driver.AIOKafkaConsumerThread.commit)
+    assert "_create_worker_consumer" in source(driver.AIOKafkaConsumerThread._create_consumer)
+
+
+def test_internals_tables_are_assigned_before_recovery_reads_and_slots_load_before_inputs_flow() -> None:
+    rebalance = source(TableManager.on_rebalance)
+    assert rebalance.index("table.on_rebalance") < rebalance.index("self.recovery.on_rebalance")
+    completed = source(Recovery.on_recovery_completed)
+    assert completed.index("on_rebalance_complete.send") < completed.index("consumer.resume_partitions")
+    revoked = source(App._on_partitions_revoked)
+    assert revoked.index("stop_flow") < revoked.index("on_partitions_revoked.send")
+    assert "apply_changelog_batch" in source(Recovery.flush_buffers)
+    assert "offset_key" in source(Store.persisted_offset)
+    assert hasattr(tables.Collection, "changelog_topic_name")
+    assert {"put", "delete"} <= set(dir(WriteBatch))
+
+
+def test_internals_aiokafka_consumer_has_what_is_changed_and_asked(kafka: Broker) -> None:
+    async def look() -> None:
+        consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id="internals", enable_auto_commit=False)
+        assert hasattr(consumer, "_fetch_max_wait_ms")
+        consumer._fetch_max_wait_ms = internals.FETCH_WAIT_MS
+        await consumer.start()
+        try:
+            assert consumer._fetcher._fetch_max_wait_ms == internals.FETCH_WAIT_MS
+            assert hasattr(consumer._fetcher, "_prefetch_backoff")
+            coordinator = consumer._coordinator
+            for name in ("request_rejoin", "_do_heartbeat", "fetch_committed_offsets", "generation"):
+                assert hasattr(coordinator, name), name
+        finally:
+            await consumer.stop()
+
+    asyncio.run(look())
+
+
+def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) -> None:
+    from rocksdict import Options, Rdict
+
+    class Table:
+        changelog_topic_name = "t"
+
+        class data:  # noqa: N801
+            offset_key = Store.offset_key
+            db = Rdict(str(tmp_path / "db"), Options(raw_mode=True))
+
+            @classmethod
+            def _db_for_partition(cls, partition: int) -> Any:
+                return cls.db
+
+    copy = internals.LocalCopy(Table, 0)
+    copy.write([(b"a", b"1"), (b"b", b"2")], deletes=[b"b"], offset=7)
+    assert copy.get(b"a") == b"1"
+    assert list(copy.items()) == [(b"a", b"1")]
+    assert Table.data.db.get(Store.offset_key) == b"7"
+    copy.wipe()
+    assert copy.get(b"a") is None
+    assert Table.data.db.get(Store.offset_key) is None
