@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -30,14 +31,25 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 app.add_typer(portfolio.app, name="portfolio")
 app.add_typer(run.worker, name="worker")
 app.add_typer(run.livecore, name="livecore")
-for _name in ("local", "audit", "demo"):
-    if importlib.util.find_spec(f"ginkgo_streams.cli.{_name}") is not None:
-        importlib.import_module(f"ginkgo_streams.cli.{_name}").register(app)
+
+
+def _register_others(arguments: Sequence[str]) -> None:
+    """Adds the commands of the local stack, the audit and the demo, unless another one is asked for: they load every client there is,
+    and `ginkgo portfolio status` should not wait for that."""
+    if next((each for each in arguments if not each.startswith("-")), "") in ("portfolio", "worker", "livecore"):
+        return
+    from ginkgo_streams.cli import audit, local
+
+    local.register(app)
+    audit.register(app)
+    if importlib.util.find_spec("ginkgo_streams.cli.demo") is not None:
+        importlib.import_module("ginkgo_streams.cli.demo").register(app)
 
 
 def main() -> None:
     """Runs the command of the process's arguments and ends the process."""
     try:
+        _register_others(sys.argv[1:])
         app(prog_name="ginkgo")
     except KeyboardInterrupt:
         sys.exit(130)
