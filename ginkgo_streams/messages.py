@@ -459,21 +459,21 @@ _SIMPLE: Mapping[str, type[OrderCancelled] | type[OrderExpired] | type[OrderAck]
 
 def feedback(report: d.Report, slot: int, epoch: int) -> Feedback:
     """A report of the exchange as the topic carries it."""
-    base = {
+    base: dict[str, Any] = {
         "order_id": report.order_id, "portfolio_id": report.portfolio_id, "report_seq": report.report_seq,
         "timestamp": iso(report.ts), "slot": slot, "epoch": epoch,
     }  # fmt: skip
     if report.kind in _SIMPLE:
-        return _SIMPLE[report.kind](**base)  # type: ignore[arg-type]
+        return _SIMPLE[report.kind](**base)
     if report.kind == "rejected":
-        return OrderRejected(**base, reason_code=report.reason_code, message=report.message)  # type: ignore[arg-type]
+        return OrderRejected(**base, reason_code=report.reason_code, message=report.message)
     kind = OrderFilled if report.kind == "filled" else OrderPartiallyFilled
     return kind(
         **base, trade_id=report.trade_id, code=report.code, direction=1 if report.direction > 0 else -1,
         filled_volume=report.volume, cumulative_volume=report.cumulative, remaining_volume=report.remaining,
         filled_price=number(report.price), filled_amount=number(report.amount), commission=number(report.commission),
         stamp_duty=number(report.stamp_duty), transfer_fee=number(report.transfer_fee),
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 _KINDS: Mapping[type, d.ReportKind] = {
