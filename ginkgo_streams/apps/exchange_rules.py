@@ -24,7 +24,9 @@ def broker_of(settings: Settings) -> SimulationBroker:
     if broker is None:
         raise NoBrokerAdapter(f"broker {name!r} is not in brokers.yml; there are: {', '.join(sorted(settings.all_brokers))}")
     if not isinstance(broker, SimulationBroker):
-        raise NoBrokerAdapter(f"broker {name!r} is of type real ({broker.broker_name}): no adapter for it is installed; use a simulation broker")
+        raise NoBrokerAdapter(
+            f"broker {name!r} is of type real ({broker.broker_name}): no adapter for it is installed; use a broker of type simulation"
+        )
     return broker
 
 

@@ -21,10 +21,10 @@ INTERVAL_S = 10.0
 class Heartbeat:
     """Says every 10 s that the node lives, and what runs on it."""
 
-    def __init__(self, settings: Settings, count: Callable[[], int], portfolios: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, settings: Settings, portfolios: Callable[[], Sequence[str]]) -> None:
         redis = settings.redis
         self.views = None if redis is None else Views(redis.host, redis.port, db=redis.db, password=redis.password.get_secret_value())
-        self.node_id, self.count, self.portfolios = settings.node.id, count, portfolios
+        self.node_id, self.portfolios = settings.node.id, portfolios
         self.started_at = now()
         self._task: asyncio.Task[None] | None = None
 
@@ -50,7 +50,7 @@ class Heartbeat:
         said = False
         while True:
             info = NodeInfo(
-                node_id=self.node_id, host=socket.gethostname(), port=0, status="running", portfolio_count=self.count(),
+                node_id=self.node_id, host=socket.gethostname(), port=0, status="running", portfolio_count=len(self.portfolios()),
                 last_heartbeat=now(), started_at=self.started_at, version=version("ginkgo-streams"),
             )  # fmt: skip
             try:

@@ -26,7 +26,6 @@ from ginkgo_streams.engine.app import EngineApp
 from ginkgo_streams.engine.fatal import die
 from ginkgo_streams.engine.owned import OwnedSlot
 from ginkgo_streams.engine.provision import provision
-from ginkgo_streams.engine.reducer import Slot
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.engine.sink import Sink
 from ginkgo_streams.routing import Router

@@ -48,7 +48,7 @@ def node_app(settings: Settings) -> EngineApp:
     started: set[str] = set()
 
     def make_slot(index: int) -> Slot:
-        return PortfolioSlot(index, node_id, profile, on_interest=lambda i, p: note_started())
+        return PortfolioSlot(index, node_id, profile, on_interest=note_started)
 
     def note_started() -> None:
         here = {name for state in owned.values() for name in state.portfolios}
@@ -83,7 +83,7 @@ def node_app(settings: Settings) -> EngineApp:
     for declare in (ticks, orders_feedback, control_commands):
         declare(app, runner)
     app.assignor.wishes = cluster.wishes
-    heartbeat = Heartbeat(settings, lambda: sum(len(state.portfolios) for state in owned.values()), lambda: [p for s in owned.values() for p in s.portfolios])
+    heartbeat = Heartbeat(settings, lambda: [name for state in owned.values() for name in state.portfolios])
 
     async def before_start() -> None:
         log.info("Starting ExecutionNode: %s", node_id)

@@ -31,7 +31,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("ginkgo").setLevel(level)
     logging.getLogger("ginkgo_streams").setLevel(level)
-    logging.getLogger("ginkgo_streams.engine").setLevel(logging.WARNING)  # mode names its services after their modules
+    logging.getLogger("ginkgo_streams.engine").setLevel(logging.ERROR)  # mode names services after their modules
 
 
 def _run(build: Callable[[Settings], EngineApp], settings: Settings) -> int:

@@ -27,7 +27,7 @@ class Wishes:
     weights: Mapping[int, int] = field(default_factory=dict)
 
 
-class NodeMetadata(ClientMetadata, serializer="json", include_metadata=False, namespace="@NodeMetadata"):  # type: ignore[misc]
+class NodeMetadata(ClientMetadata, serializer="json", include_metadata=False, namespace="@NodeMetadata"):  # type: ignore[misc, call-arg]
     """What a member tells the leader: besides Faust's own, its node id and how many portfolios it may run."""
 
     node_id: str = ""

@@ -16,6 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from faust.types import TP
@@ -140,7 +141,8 @@ class Runner:
     def start(self) -> None:
         """Start the two tasks (called once, from the running loop)."""
         if not self._tasks:
-            self._tasks = [asyncio.ensure_future(self._guard(step)) for step in (self._write_loop, self._commit_loop, self._checkpoint_loop)]
+            steps = (self._write_loop, self._commit_loop, self._checkpoint_loop)
+            self._tasks = [asyncio.ensure_future(self._guard(step)) for step in steps]
 
     async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -238,7 +240,7 @@ class Runner:
         if newest <= epoch:
             return False
         if await internals.is_member(self.app):
-            log.warning("%s: slot %d was claimed in epoch %d, this group's generation gives %d: the group began anew", self.name, index, newest, epoch)
+            log.warning("%s: the group began anew: slot %d was claimed in epoch %d, it gives %d", self.name, index, newest, epoch)
             if self.raise_base is None:
                 die(f"{self.name}: the consumer group began anew below epoch {newest}, and this app has no place to keep a base")
             else:
@@ -380,7 +382,7 @@ class Runner:
             self._publishing.add(future)
             future.add_done_callback(self._published)
             if group.oldest:
-                future.add_done_callback(lambda _, since=group.oldest: self.latency.append(time.time() - since))
+                future.add_done_callback(partial(self._measured, group.oldest))
         point("after_publish")
         for call in group.after:
             call()
@@ -408,6 +410,9 @@ class Runner:
         for (name, index), (values, offset) in puts.items():
             internals.LocalCopy(self._table(name), index).write(values.items(), offset=offset)
         point("after_rocksdb")
+
+    def _measured(self, since: float, future: asyncio.Future[Any]) -> None:
+        self.latency.append(time.time() - since)
 
     def _published(self, future: asyncio.Future[Any]) -> None:
         self._publishing.discard(future)

@@ -34,7 +34,7 @@ class Interest:
 class PortfolioSlot:
     """`engine.reducer.Slot` for portfolios. Tables: portfolios (primary), windows."""
 
-    def __init__(self, index: int, node_id: str, profile: Profile, on_interest: Callable[[int, Portfolios], None] = lambda i, p: None) -> None:
+    def __init__(self, index: int, node_id: str, profile: Profile, on_interest: Callable[[], None] = lambda: None) -> None:
         self.index, self.node_id = index, node_id
         self.state = Portfolios(profile)
         self.on_interest = on_interest
@@ -155,7 +155,7 @@ class PortfolioSlot:
             )
 
         effects.outputs.append(Output(INTEREST, str(self.index).encode(), 0, encode))
-        effects.after.append(lambda: self.on_interest(self.index, self.state))
+        effects.after.append(self.on_interest)
 
 
 def _constant(value: bytes) -> Callable[[Stamp], bytes]:

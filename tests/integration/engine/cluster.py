@@ -39,7 +39,7 @@ class ToyNode:
         environment = {**os.environ, "PYTHONPATH": str(REPO), "GINKGO_FAULT": fault, **environ}
         self._output = self.log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.engine.toy", "--bootstrap", bootstrap, "--node-id", name, "--datadir", str(self.data)],
+            [sys.executable, "-m", toy.__name__, "--bootstrap", bootstrap, "--node-id", name, "--datadir", str(self.data)],
             stdout=self._output, stderr=subprocess.STDOUT, env=environment, cwd=REPO,
         )  # fmt: skip
 

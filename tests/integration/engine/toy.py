@@ -108,7 +108,7 @@ def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     async def reject(event: Any, error: ValueError) -> None:
         await runner.take(event, None, also=await send(app, DEAD, event.key, event.value, 0))
 
-    @app.agent(topic)
+    @app.agent(topic)  # type: ignore[untyped-decorator]
     async def count(stream: Any) -> None:
         await consume(app, stream, take, reject)
 
