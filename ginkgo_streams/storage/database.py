@@ -44,7 +44,7 @@ def connect(url: str) -> Engine:
         return engine
     timeouts = {"connect_timeout": CONNECT_TIMEOUT_S, "read_timeout": ANSWER_TIMEOUT_S, "write_timeout": ANSWER_TIMEOUT_S}
     return create_engine(
-        parsed.update_query_dict({"charset": "utf8mb4"}),
+        parsed,
         connect_args=timeouts,
         isolation_level="READ COMMITTED",  # repeatable read locks gaps: two upserts into one table would deadlock
         pool_pre_ping=True,
@@ -62,8 +62,8 @@ def _sqlite_settings(connection: Any, _record: object) -> None:
 
 
 def address(url: str | URL) -> str:
-    """A database's address for people: without its password."""
-    return make_url(url).render_as_string(hide_password=True)
+    """A database's address for people: without its password and options."""
+    return make_url(url).set(query={}).render_as_string(hide_password=True)
 
 
 def passing(error: BaseException) -> bool:
