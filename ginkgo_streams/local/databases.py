@@ -25,13 +25,15 @@ class MariaDB(Server):
     """MariaDB (or MySQL) with a database `ginkgo` and a user `ginkgo`, whose password is made here and kept in the folder.
 
     The folder is for its owner only, and root has no way in but the socket in it.
+    basedir: a MariaDB that was unpacked there, with bin/, scripts/ and share/; None: the machine's own.
     """
 
     NAME = "MariaDB"
     DISK_MB = 400
 
-    def __init__(self, folder: Path, port: int = 0, *, bound: bool = True) -> None:
+    def __init__(self, folder: Path, port: int = 0, *, basedir: Path | None = None, bound: bool = True) -> None:
         super().__init__(folder, port, bound=bound)
+        self.basedir = basedir
         folder.chmod(0o700)
         self.user = _USER
         self.database = _DATABASE
@@ -44,7 +46,7 @@ class MariaDB(Server):
         return f"mysql+pymysql://{self.user}:{self.password}@{self.address}/{self.database}"
 
     def _command(self) -> list[str]:
-        program = mariadb_program()
+        program = str(self.basedir / "bin" / "mariadbd") if self.basedir else mariadb_program()
         if program is None:
             raise ProgramMissing("mariadbd", "install MariaDB (apt-get install mariadb-server, brew install mariadb) or go without: SQLite")
         data = self.folder / "data"
@@ -53,6 +55,7 @@ class MariaDB(Server):
         return [
             program,
             "--no-defaults",
+            *self._base(),
             f"--datadir={data}",
             f"--bind-address={ports.HOST}",
             f"--port={self.port}",
@@ -72,11 +75,12 @@ class MariaDB(Server):
         """The system tables, in a folder that gets its name when it is whole."""
         partial = self.folder / "data.part"
         shutil.rmtree(partial, ignore_errors=True)
-        installer = shutil.which("mariadb-install-db") or shutil.which("mysql_install_db")
+        path = f"{self.basedir / 'scripts'}" if self.basedir else None
+        installer = shutil.which("mariadb-install-db", path=path) or shutil.which("mysql_install_db", path=path)
         if installer:
-            command = [installer, "--no-defaults", f"--datadir={partial}", "--skip-test-db"]
+            command = [installer, "--no-defaults", *self._base(), f"--datadir={partial}", "--skip-test-db"]
         else:  # MySQL 8 has no installer but the server itself
-            command = [program, "--no-defaults", "--initialize-insecure", f"--datadir={partial}"]
+            command = [program, "--no-defaults", *self._base(), "--initialize-insecure", f"--datadir={partial}"]
         with self.log.open("ab") as output:
             done = subprocess.run(
                 [*command, *_as_root()], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder, check=False
@@ -84,6 +88,9 @@ class MariaDB(Server):
         if done.returncode != 0:
             raise ServerDied("MariaDB's installer", done.returncode, complaint(self.log), self.log)
         partial.rename(data)
+
+    def _base(self) -> list[str]:
+        return [f"--basedir={self.basedir}"] if self.basedir else []
 
     def _account(self) -> Path:
         """The statements that the server runs at each start before it listens: a first start may have been killed half way."""

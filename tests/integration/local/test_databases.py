@@ -15,6 +15,7 @@ import sqlalchemy
 from ginkgo_streams.local import ports
 from ginkgo_streams.local.databases import MariaDB, Redis, wheel_program
 from ginkgo_streams.local.errors import PortTaken
+from tests.servers.databases import new_mariadb
 
 
 def test_mariadb_when_killed_and_restarted_then_keeps_port_password_and_data(fresh_mariadb: MariaDB) -> None:
@@ -26,7 +27,7 @@ def test_mariadb_when_killed_and_restarted_then_keeps_port_password_and_data(fre
     engine.dispose()
     fresh_mariadb.kill()
     assert not ports.answers(ports.HOST, fresh_mariadb.port)
-    again = MariaDB(fresh_mariadb.folder)
+    again = new_mariadb(fresh_mariadb.folder)
     again.start()
     try:
         assert again.url == url
