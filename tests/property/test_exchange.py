@@ -108,9 +108,14 @@ class Log:
 
 
 def unique(reports: list[Report]) -> dict[tuple[str, int], Report]:
-    """Reports by id and number; two of the same number must be the same."""
+    """Reports by id and number; two of the same number must be the same.
+
+    An order that comes again when it may be forgotten is the exception: when that happens depends on the checkpoints.
+    """
     found: dict[tuple[str, int], Report] = {}
     for report in reports:
+        if report.reason_code == "too_old":
+            continue
         assert found.setdefault((report.order_id, report.report_seq), report) == report
     return found
 
@@ -163,7 +168,7 @@ def check_sums(reports: dict[tuple[str, int], Report], sent: dict[str, Order]) -
         assert sum(f.volume for f in fills) <= sent[order_id].volume
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(courses(), st.data())
 def test_any_course_when_it_crashes_anywhere_then_the_same_reports_as_without(
     course: tuple[ExchangeSettings, list[Event]], data: st.DataObject
@@ -201,4 +206,8 @@ def test_any_course_when_it_crashes_anywhere_then_the_same_reports_as_without(
 
         again += give(after, event, fresh).reports
     assert unique(seen + again) == expected
-    assert after.reports() == whole.reports()
+    remembered = {report.order_id for report in after.reports()}
+    assert after.reports() == [report for report in whole.reports() if report.order_id in remembered]
+    last = PROFILE.trading_day(max(event for event in [0, *events] if isinstance(event, int)))
+    young = {e.order_id for e in events if isinstance(e, Order) and PROFILE.trading_days_between(PROFILE.order_day(e.ts), last) <= 3}
+    assert young & {report.order_id for report in whole.reports()} <= remembered

@@ -54,6 +54,7 @@ class Exchange:
         self._codes: dict[str, CodeState] = {}
         self._taken: dict[str, dict[tuple[int, int], int]] = {}  # by code and update: what recovered orders took of it
         self._clock = 0
+        self._written = 0  # the clock as last encoded or loaded
         self._swept = 0  # the trading day up to which closed orders have been forgotten
         self._touched: set[str] = set()
 
@@ -64,7 +65,7 @@ class Exchange:
         if not value:
             return
         if key == CLOCK:
-            self._clock = decode_clock(value)
+            self._clock = self._written = decode_clock(value)
         elif key.startswith("c:"):
             self._codes[key[2:]] = decode_code(value)
         elif key.startswith("o:"):
@@ -80,6 +81,7 @@ class Exchange:
         """The value of a key as it is now (empty: forgotten); it is then no longer touched."""
         self._touched.discard(key)
         if key == CLOCK:
+            self._written = self._clock
             return encode(self._clock)
         if key.startswith("c:"):
             return encode(self._codes[key[2:]])
@@ -285,19 +287,19 @@ class Exchange:
             self._live[entry.order.code].pop(entry.order.order_id, None)
 
     def _forget(self, changes: ExchangeChanges) -> None:
-        """Once a day: drop closed orders that are too old. The clock goes before them, or a crash could let one be taken again."""
-        today = self._profile.trading_day(self._clock)
+        """Once a day: drop closed orders that are too old, by the clock that was written before.
+
+        Were it not written yet, a crash could lose it, and a forgotten order that comes again would be taken for a new one.
+        """
+        today = self._profile.trading_day(self._written)
         if today == self._swept:
             return
         self._swept = today
-        old = [key for key, entry in self._orders.items() if entry.state == "closed" and self._too_old(self._last_day(entry), self._clock)]
-        if not old:
-            return
-        changes.dirty.append(CLOCK)
-        for order_id in sorted(old):
-            del self._orders[order_id]
-            self._touched.discard(f"o:{order_id}")
-            changes.dirty.append(f"o:{order_id}")
+        for order_id, entry in sorted(self._orders.items()):
+            if entry.state == "closed" and self._too_old(self._last_day(entry), self._written):
+                del self._orders[order_id]
+                self._touched.discard(f"o:{order_id}")
+                changes.dirty.append(f"o:{order_id}")
 
     def _last_day(self, entry: Entry) -> int:
         """The last trading day an order had to do with."""

@@ -121,7 +121,10 @@ def test_closed_order_when_three_trading_days_have_passed_then_forgotten_and_ref
     floor.clock("2026-11-26T15:00:00")  # three trading days on
     assert kinds(floor.submit(order())) == ["ack", "filled"]
     floor.clock("2026-11-26T15:00:01")  # belongs to the fourth
-    assert floor.dirty == ["clock", "o:o1"]
+    assert floor.dirty == []
+    floor.exchange.encode("clock")
+    floor.clock("2026-11-26T15:00:02")
+    assert floor.dirty == ["o:o1"]
     assert floor.exchange.encode("o:o1") == b""
     first = floor.submit(order())
     assert [(report.kind, report.reason_code, report.report_seq) for report in first] == [("rejected", "too_old", 1)]

@@ -66,6 +66,7 @@ def test_real_bars_when_seeded_orders_run_through_them_then_every_invariant_hold
             assert done[report.order_id] == report.cumulative
         reports += exchange.on_clock(bar[TS] + 1_000, always).reports
         ends.update(report.kind for report in reports if report.kind != "partially_filled")
+        assert all(exchange.encode(key) for key in exchange.touched())  # a checkpoint
         for value in some_orders(random, bar, number):
             sent[value.order_id] = value
             ends.update(report.kind for report in exchange.submit(value).reports if report.kind != "ack")

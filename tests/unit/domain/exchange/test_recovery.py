@@ -63,11 +63,14 @@ def test_recovery_when_the_clock_is_ahead_of_an_order_then_the_order_still_expir
 def test_recovery_when_an_order_was_forgotten_then_it_stays_refused() -> None:
     floor = Floor()
     floor.submit(order())
-    floor.clock("2026-11-27T09:00:00")
-    floor.clock("2026-12-07T09:00:00")
-    assert floor.dirty == ["clock", "o:o1"]
-    exchange = reborn(floor, {key: floor.exchange.encode(key) for key in floor.dirty})
-    assert [report.reason_code for report in exchange.submit(order()).reports] == ["too_old"]
+    assert kinds(floor.clock("2026-11-27T09:00:00")) == ["expired"]
+    values = {key: floor.exchange.encode(key) for key in floor.exchange.touched()}
+    assert "o:o1" not in floor.exchange.touched()
+    floor.clock("2026-11-27T09:00:01")
+    assert floor.dirty == ["o:o1"]
+    for lost in ({}, {"o:o1": floor.exchange.encode("o:o1")}):
+        (report,) = reborn(floor, values | lost).submit(order()).reports[-1:]
+        assert report.reason_code == "too_old" if lost else report.kind == "expired"
 
 
 def test_touched_when_encoded_then_orders_come_before_codes_and_codes_before_the_clock() -> None:
