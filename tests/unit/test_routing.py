@@ -249,6 +249,7 @@ def test_flush_when_a_clock_is_held_back_then_it_is_sent_before_flush_returns() 
         router = Router(fixed({0: "*"}), gate, clock_s=3_600)
         await router.add(quotes("A"), clock=1_000)
         router.add(quotes("B"), clock=2_000)
+        router.add(quotes(), clock=1_500)  # another partition's, which is behind
         await router.flush()
         assert max(ticks.clock for _, ticks in gate.sent) == 2_000
         assert [code for part in gate.codes(0) for code in part] == ["A", "B"]
