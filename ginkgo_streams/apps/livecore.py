@@ -5,6 +5,7 @@ Any number may run: partitions are shared out, and the feed runs where market pa
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 
@@ -28,6 +29,7 @@ from ginkgo_streams.engine.owned import OwnedSlot
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.engine.sink import Sink
+from ginkgo_streams.portfolios.create import resend_at_start
 from ginkgo_streams.routing import Router
 from ginkgo_streams.slots.exchange import ExchangeSlot
 from ginkgo_streams.slots.gateway import GatewaySlot
@@ -93,8 +95,11 @@ def livecore_app(settings: Settings) -> EngineApp:
         log.info("Starting Scheduler...")
         log.info("Scheduling interval: none, Kafka's group protocol places portfolios as nodes come and go")
 
+    resending: list[asyncio.Task[None]] = []  # the loop itself holds tasks only weakly
+
     async def ready() -> None:
         views.start()
+        resending.append(asyncio.create_task(resend_at_start(settings)))
         log.info("LiveCore ready")
 
     async def before_stop() -> None:

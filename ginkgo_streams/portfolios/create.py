@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ginkgo_streams.domain.config import validate_config
 from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 from ginkgo_streams.messages import ControlCommand
 from ginkgo_streams.placement_key import mint_portfolio_id, weights
+from ginkgo_streams.portfolios.store import open_store
 from ginkgo_streams.storage.database import StorageDown
 from ginkgo_streams.storage.models import Portfolio
 from ginkgo_streams.storage.portfolios import PortfolioStore
@@ -91,6 +93,22 @@ def resend_created(settings: Settings, store: PortfolioStore) -> int:
         send_commands_now(settings, [command for row in waiting for command in _commands(row)])
         log.info("Sent the commands of %d portfolios again that no node had answered to", len(waiting))
     return len(waiting)
+
+
+async def resend_at_start(settings: Settings) -> None:
+    """`resend_created` beside a start, which does not wait for a database: what fails is said, and tried at the next start."""
+
+    def work() -> None:
+        store = open_store(settings)
+        try:
+            resend_created(settings, store)
+        finally:
+            store.engine.dispose()
+
+    try:
+        await asyncio.to_thread(work)
+    except (StorageDown, NoBrokers, TopicMismatch, SendFailed) as error:
+        log.warning("Portfolios that no node has answered to are not sent again now: %s", error)
 
 
 def _commands(row: Portfolio) -> list[ControlCommand]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,10 +12,11 @@ import pytest
 
 from ginkgo_streams.config import Settings, load_settings
 from ginkgo_streams.engine.provision import TopicMismatch
+from ginkgo_streams.local.ports import free_port
 from ginkgo_streams.messages import ControlCommand, Snapshot
 from ginkgo_streams.placement_key import mint_portfolio_id, slot_of, weights
 from ginkgo_streams.portfolios.control import Refused, change
-from ginkgo_streams.portfolios.create import NewPortfolio, create_portfolio, resend_created
+from ginkgo_streams.portfolios.create import NewPortfolio, create_portfolio, resend_at_start, resend_created
 from ginkgo_streams.storage.portfolios import PortfolioStore
 from ginkgo_streams.storage.snapshots import SnapshotStore
 from tests.integration.portfolios.conftest import Answer, Sent
@@ -120,6 +122,23 @@ def test_resend_when_no_node_has_answered_then_the_same_commands_again_and_not_a
     assert ids[:2] == ids[2:]  # the same command twice has the effect of once
     SnapshotStore(store.engine).save([snapshot(portfolio_id, status="created")])
     assert resend_created(settings, store) == 0
+
+
+def test_resend_at_start_when_the_database_is_away_then_it_is_said_and_nothing_is_raised(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GINKGO_DATABASE__URL", f"mysql+pymysql://u:p@127.0.0.1:{free_port()}/g")
+    asyncio.run(resend_at_start(load_settings()))
+    assert "Portfolios that no node has answered to are not sent again now" in caplog.text
+
+
+def test_resend_at_start_when_a_crash_came_between_row_and_command_then_the_commands_are_sent(
+    settings: Settings, store: PortfolioStore, control: Callable[[str], Sent]
+) -> None:
+    portfolio_id = mint_portfolio_id()
+    store.insert(portfolio_id, "A", "u", Decimal(1000), CONFIG)
+    asyncio.run(resend_at_start(settings))
+    assert [command.command_type for _, _, command in control(portfolio_id)] == ["portfolio.create", "portfolio.start"]
 
 
 def test_create_when_the_cluster_has_another_number_of_slots_then_nothing_is_created(
