@@ -32,7 +32,7 @@ class FeedRunner:
 
     def start(self) -> None:
         """Start one, behind one that is still stopping; nothing where one runs."""
-        if self._publisher is None:
+        if self._publisher is None and self.settings.livecore.data_source != "none":
             self._publisher = Publisher(self.settings.kafka.bootstrap)
             self._task = asyncio.ensure_future(self._run(self._publisher, self._task))
 

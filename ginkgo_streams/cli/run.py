@@ -58,7 +58,10 @@ def start_livecore(
     kafka_bootstrap_servers: Kafka = None,
     redis_host: RedisHost = None,
     redis_port: RedisPort = None,
-    data_source: Annotated[Literal["simulation", "replay", "tushare"] | None, typer.Option(help="Where prices come from.")] = None,
+    data_source: Annotated[
+        Literal["simulation", "replay", "tushare", "none"] | None,
+        typer.Option(help="Where prices come from; none: from producers of your own on the market data topic."),
+    ] = None,
     broker_type: Annotated[str | None, typer.Option(help="Name of a broker in brokers.yml; simulation is always there.")] = None,
     file: Annotated[list[Path] | None, typer.Option(help="CSV of bars to replay, may be given more than once.")] = None,
     speed: Annotated[

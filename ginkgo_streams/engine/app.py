@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import uvloop
 
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.assignor import NodeAssignor
@@ -155,6 +156,7 @@ async def consume(
 
 def run(app: EngineApp, loglevel: str = "WARNING", services: Sequence[Any] = ()) -> int:
     """Run a worker in the foreground until SIGINT or SIGTERM; the exit status."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     worker = faust.Worker(app, *services, loglevel=loglevel, quiet=True, console_port=0, redirect_stdouts=False, override_logging=False)
     try:
         worker.execute_from_commandline()
