@@ -13,18 +13,23 @@ from ginkgo_streams.slots.exchange import Market
 from ginkgo_streams.topics import MARKET_DATA
 
 
+def decode(value: bytes | None) -> Market:
+    """Prices and the newest clock of a message. Raises BadMessage for the whole of it."""
+    updates = m.decode_market(value)
+    prices = [u for u in updates if isinstance(u, m.PriceUpdate)]
+    foreign = next((u for u in prices if u.market != "CN"), None)
+    if foreign is not None:
+        raise m.BadMessage(f"market {foreign.market} of {foreign.code}: only CN is traded here")
+    clock = max((m.ms(u.timestamp) for u in updates if isinstance(u, m.ClockTick)), default=0)
+    return Market(m.quotes(prices) if prices else None, clock)
+
+
 def market_data(app: EngineApp, exchange: Runner, router: Router) -> None:
     """Declare the agent. The input is done when the exchange has it durably and every slot's ticks are acknowledged."""
 
     async def take(event: Any) -> None:
-        updates = m.decode_market(event.value)
-        prices = [u for u in updates if isinstance(u, m.PriceUpdate)]
-        foreign = next((u for u in prices if u.market != "CN"), None)
-        if foreign is not None:
-            raise m.BadMessage(f"market {foreign.market} of {foreign.code}: only CN is traded here")
-        clock = max((m.ms(u.timestamp) for u in updates if isinstance(u, m.ClockTick)), default=0)
-        quotes = m.quotes(prices) if prices else None
-        await exchange.take(event, Market(quotes, clock), also=router.add(quotes or m.no_quotes(), clock))
+        market = decode(event.value)
+        await exchange.take(event, market, also=router.add(market.quotes or m.no_quotes(), market.clock))
 
     async def reject(event: Any, error: ValueError) -> None:
         await exchange.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))

@@ -12,16 +12,19 @@ from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import SIM_ORDERS
 
 
+def decode(value: bytes | None) -> d.Order | d.Cancel:
+    """What the gateway let through, as the exchange takes it. Raises BadMessage."""
+    message = m.decode(value, m.OrderSubmission | m.OrderCancel)
+    if isinstance(message, m.OrderSubmission):
+        return m.order(message)
+    return d.Cancel(order_id=message.order_id, portfolio_id=message.portfolio_id, code=message.code, ts=m.ms(message.timestamp))
+
+
 def sim_orders(app: EngineApp, exchange: Runner) -> None:
     """Declare the agent."""
 
     async def take(event: Any) -> None:
-        message = m.decode(event.value, m.OrderSubmission | m.OrderCancel)
-        if isinstance(message, m.OrderSubmission):
-            await exchange.take(event, m.order(message))
-        else:
-            ts = m.ms(message.timestamp)
-            await exchange.take(event, d.Cancel(order_id=message.order_id, portfolio_id=message.portfolio_id, code=message.code, ts=ts))
+        await exchange.take(event, decode(event.value))
 
     async def reject(event: Any, error: ValueError) -> None:
         await exchange.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))

@@ -6,16 +6,22 @@ from typing import Any
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.dead_letters import dead_letter
+from ginkgo_streams.domain import events as d
 from ginkgo_streams.engine.app import EngineApp, consume
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import CONTROL
+
+
+def decode(value: bytes | None) -> d.Command:
+    """A command as the kernel takes it. Raises BadMessage."""
+    return m.command(m.decode(value, m.ControlCommand))
 
 
 def control_commands(app: EngineApp, runner: Runner) -> None:
     """Declare the agent."""
 
     async def take(event: Any) -> None:
-        await runner.take(event, m.command(m.decode(event.value, m.ControlCommand)))
+        await runner.take(event, decode(event.value))
 
     async def reject(event: Any, error: ValueError) -> None:
         await runner.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))

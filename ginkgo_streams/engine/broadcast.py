@@ -76,7 +76,7 @@ class BroadcastTable:
                         self._ready.set()
                     for records in (await consumer.getmany(timeout_ms=100)).values():
                         for record in records:
-                            self._take(record.key, record.value)
+                            self.take(record.key, record.value)
                             position = record.offset + 1
             except (KafkaError, OSError) as error:
                 log.warning("Reading %s: %s; trying again", self.topic, error)
@@ -88,7 +88,8 @@ class BroadcastTable:
             finally:
                 await consumer.stop()
 
-    def _take(self, key: bytes | None, value: bytes | None) -> None:
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Fold one record of the topic into the values."""
         name = (key or b"").decode(errors="replace")
         if value is None:
             self.values.pop(name, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ginkgo_streams.engine.envelope import CLAIM, SLOT, SlotState, seal, seal_slot, unseal, unseal_slot
 from ginkgo_streams.engine.fence import Fences
@@ -22,6 +22,14 @@ class Write:
     table: str
     key: bytes
     value: bytes
+
+
+class Fenced(NamedTuple):
+    """A decoded message of a fenced topic. fence: (source, epoch) of the sender; claim: the same, where it is a claim."""
+
+    message: Any
+    fence: tuple[int, int] | None = None
+    claim: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from ginkgo_streams.domain import events as d
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.portfolios import Portfolios
+from ginkgo_streams.domain.registry import Registry, builtin
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.slots.snapshot import snapshot
 from ginkgo_streams.topics import ALERTS, INTEREST, SNAPSHOTS, SUBMISSION
@@ -34,9 +35,11 @@ class Interest:
 class PortfolioSlot:
     """`engine.reducer.Slot` for portfolios. Tables: portfolios (primary), windows."""
 
-    def __init__(self, index: int, node_id: str, profile: Profile, on_interest: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, index: int, node_id: str, profile: Profile, on_interest: Callable[[], None] = lambda: None, registry: Registry = builtin
+    ) -> None:
         self.index, self.node_id = index, node_id
-        self.state = Portfolios(profile)
+        self.state = Portfolios(profile, registry)
         self.on_interest = on_interest
         self._interest = Interest()
         self._seq = 0
