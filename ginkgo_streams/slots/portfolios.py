@@ -13,6 +13,7 @@ from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.domain.registry import Registry, builtin
+from ginkgo_streams.domain.windows import CLOCK
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.slots.snapshot import snapshot
 from ginkgo_streams.topics import ALERTS, INTEREST, SNAPSHOTS, SUBMISSION
@@ -94,10 +95,12 @@ class PortfolioSlot:
         return effects
 
     def touched(self) -> Sequence[Sequence[Key]]:
-        """Portfolios first: windows may not reach further than they do."""
+        """Portfolios first: windows may not reach further than they do. The clock last: it may not reach further than the windows."""
+        chunks = self.state.touched_chunks()
         return [
             [(PORTFOLIOS, name) for name in self.state.touched_portfolios()],
-            [(WINDOWS, name) for name in self.state.touched_chunks()],
+            [(WINDOWS, name) for name in chunks if name != CLOCK],
+            [(WINDOWS, name) for name in chunks if name == CLOCK],
         ]
 
     def encode(self, table: str, key: str) -> bytes:
