@@ -142,3 +142,21 @@ def test_fill_when_it_is_more_than_is_left_then_the_process_must_not_go_on() -> 
 def test_load_when_a_key_is_none_of_ours_then_refused() -> None:
     with pytest.raises(ValueError, match="'x:1'"):
         Floor().exchange.load("x:1", b"1")
+
+
+def test_order_for_the_next_day_when_cancelled_the_day_before_then_remembered_from_its_own_day_on() -> None:
+    floor = Floor()
+    floor.submit(order(time="15:00:00"))
+    floor.cancel(cancel(time="15:00:00"))
+    for time in ("2026-11-27T10:00:00", "2026-11-27T10:00:01"):  # three trading days after its own day, four after the cancel
+        floor.clock(time)
+        floor.exchange.encode("clock")
+    assert kinds(floor.submit(order(time="15:00:00"))) == ["ack", "cancelled"]
+
+
+def test_cancel_when_stamped_before_the_last_fill_then_its_report_is_not_older_than_the_fill() -> None:
+    floor = Floor()
+    floor.submit(order(volume=20_000))
+    (fill,) = floor.quote("10:00:03", 10.0)
+    (report,) = floor.cancel(cancel(time="10:00:01"))
+    assert report.ts == fill.ts

@@ -99,6 +99,12 @@ def test_s9_3_tick_at_limit_down_when_selling_then_no_fill_and_a_buy_fills() -> 
     assert [report.order_id for report in floor.quote("10:00:03", 9.0, ask=9.0)] == ["buy"]
 
 
+def test_s9_3_tick_at_limit_up_when_its_ask_is_stale_then_no_fill() -> None:
+    floor = Floor()
+    floor.submit(order())
+    assert floor.quote("10:00:03", 11.0, ask=10.99) == []
+
+
 def test_s9_3_bar_when_it_opens_at_limit_up_then_a_buy_fills_only_below_it() -> None:
     floor = Floor()
     floor.submit(order("market"))

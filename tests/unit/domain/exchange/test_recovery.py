@@ -81,3 +81,13 @@ def test_touched_when_encoded_then_orders_come_before_codes_and_codes_before_the
     for key in floor.exchange.touched():
         floor.exchange.encode(key)
     assert floor.exchange.touched() == []
+
+
+def test_recovery_when_an_update_was_refused_by_earlier_limits_then_not_admitted_by_later_ones() -> None:
+    floor = Floor()
+    floor.submit(order())
+    refused = quotes(row("10:00:09", 11.5))
+    assert floor.exchange.on_quotes(refused, always).reports == []
+    floor.quote("10:00:03", 10.5, volume=0, prev_close=10.5)  # corrected: up to 11.55 now
+    exchange = reborn(floor, {key: floor.exchange.encode(key) for key in floor.exchange.touched()})
+    assert exchange.on_quotes(refused, lambda key: key != "c:000001.SZ").reports == []
