@@ -301,6 +301,7 @@ def test_s6_3_minus_ten_percent_closes_the_position() -> None:
     (order,) = desk.quote("10:00:03", 18.0).orders
     assert (order.direction, order.volume, order.limit) == (SELL, 1000, units(18.0))  # not under limit down
     assert desk.quote("10:00:06", 18.0).orders == []  # all of it is in the open sell
+    assert desk.view().drops == {}  # and nothing more was asked for
 
 
 def test_s6_4_plus_target_closes_the_position() -> None:
