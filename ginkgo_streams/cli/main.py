@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import sys
 from collections.abc import Sequence
@@ -38,12 +36,11 @@ def _register_others(arguments: Sequence[str]) -> None:
     and `ginkgo portfolio status` should not wait for that."""
     if next((each for each in arguments if not each.startswith("-")), "") in ("portfolio", "worker", "livecore"):
         return
-    from ginkgo_streams.cli import audit, local
+    from ginkgo_streams.cli import audit, demo, local
 
     local.register(app)
     audit.register(app)
-    if importlib.util.find_spec("ginkgo_streams.cli.demo") is not None:
-        importlib.import_module("ginkgo_streams.cli.demo").register(app)
+    demo.register(app)
 
 
 def main() -> None:

@@ -106,15 +106,19 @@ def _run(command: list[str], log: Path, console: Console) -> int:
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
     ):
         task = progress.add_task("resolving", total=None)
-        for line in process.stdout or ():
-            output.write(line)
-            match = _DOWNLOADED.search(line)
-            if match is None:
-                continue
-            count += 1
-            progress.update(task, description=f"{count} jars, {match[1]}")
-            if not console.is_terminal and count % 20 == 0:
-                console.print(f"  {count} jars downloaded")
+        try:
+            for line in process.stdout or ():
+                output.write(line)
+                match = _DOWNLOADED.search(line)
+                if match is None:
+                    continue
+                count += 1
+                progress.update(task, description=f"{count} jars, {match[1]}")
+                if not console.is_terminal and count % 20 == 0:
+                    console.print(f"  {count} jars downloaded")
+        except BaseException:
+            process.terminate()  # else leaving the `with` waits for a download that nobody wants any more
+            raise
     return process.returncode
 
 

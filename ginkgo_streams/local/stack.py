@@ -121,6 +121,15 @@ class Stack:
             remove_state(self.folder)
             self._claim.close()
 
+    def retire(self, kind: Kind) -> None:
+        """Stops the processes of a kind for good while the rest runs on; returns when they have ended. Who drains too long is killed."""
+        with self._lock:
+            leaving = [w for w in self._watched.values() if w.member.kind == kind]
+            for watched in leaving:
+                watched.member.status = "ended"  # first: else the watch would take the end for an accident
+            self._write()
+        stop_in_order([(w.member.kind, w.child) for w in leaving])
+
     def members(self) -> list[Member]:
         """All processes as they are now."""
         with self._lock:
