@@ -156,7 +156,8 @@ def test_demo_when_maven_or_java_is_missing_then_says_what_to_install_in_one_lin
     java.parent.mkdir()
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\"' >&2\n")
     java.chmod(0o755)
-    for path, missing in ((str(java.parent), "mvn is not on the PATH; install Apache Maven"), ("", "java is not on the PATH; install a JRE")):
+    cases = ((str(java.parent), "mvn is not on the PATH; install Apache Maven"), ("", "java is not on the PATH; install a JRE"))
+    for path, missing in cases:
         environment = {"PATH": path, "GINKGO_HOME": str(tmp_path), "GINKGO_KAFKA_LIBS": str(tmp_path / "libs"), "HOME": str(tmp_path)}
         command = [sys.executable, "-m", "ginkgo_streams.cli.main", "demo"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
