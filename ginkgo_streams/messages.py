@@ -114,6 +114,23 @@ class Ticks(msgspec.Struct, array_like=True):
         """The columns as the kernel takes them."""
         return d.Quotes(self.codes, np.frombuffer(self.data, np.int64).reshape(len(d.FIELDS), len(self.codes)))
 
+    def follows(self, first: Ticks, span_ms: int) -> bool:
+        """Whether all of this is within a span of event time behind the first update of another batch (or has no prices)."""
+        if not self.codes or not first.codes:
+            return True
+        start = int(np.frombuffer(first.data, np.int64, count=1)[0])
+        times = np.frombuffer(self.data, np.int64, count=len(self.codes))
+        return int(times.max()) - start <= span_ms
+
+    @classmethod
+    def joined(cls, batches: list[Ticks]) -> Ticks:
+        """Batches in a row as one; only the last may have a clock."""
+        if len(batches) == 1:
+            return batches[0]
+        codes = tuple(code for ticks in batches for code in ticks.codes)
+        data = np.concatenate([ticks.quotes().data for ticks in batches], axis=1)
+        return cls(batches[-1].clock, codes, np.ascontiguousarray(data).tobytes())
+
     @classmethod
     def of(cls, quotes: d.Quotes, clock: int = 0) -> Ticks:
         """The wire form of quotes."""

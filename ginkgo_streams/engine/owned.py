@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -102,6 +102,43 @@ class OwnedSlot:
         self.applied = dict(self.floor)
         self._take(self.slot.recovered())
 
+    def apply_all(self, items: Sequence[Input]) -> int:
+        """Fold what has arrived into the state, in order; returns how many inputs were in turn.
+
+        Plain inputs in a row that are new to every value go to the slot together (`Slot.coalesce`).
+        """
+        taken = 0
+        run: list[Input] = []
+        for item in items:
+            plain = item.message is not None and item.fence is None and item.claim is None and item.also is None
+            if run and (not plain or item.topic != run[0].topic):
+                taken += self._apply_run(run)
+                run = []
+            if plain and item.offset > self.horizon.get(item.topic, -1):
+                run.append(item)
+            else:
+                taken += self.apply(item)
+        return taken + self._apply_run(run)
+
+    def _apply_run(self, run: Sequence[Input]) -> int:
+        if len(run) == 1:
+            return int(self.apply(run[0]))
+        in_turn = [item for item in run if self._next(item)]
+        for item in in_turn:
+            self._pass(item)
+        if in_turn:
+            last = in_turn[-1]
+            for message in self.slot.coalesce([item.message for item in in_turn]):
+                self._take(self.slot.apply(Record(last.topic, self.index, last.offset, message, _always)))
+        return len(in_turn)
+
+    def _next(self, item: Input) -> bool:
+        if item.offset != self.delivered.get(item.topic, item.offset - 1) + 1:
+            return False
+        self.delivered[item.topic] = item.offset
+        self.changed = True
+        return True
+
     def apply(self, item: Input) -> bool:
         """Fold one input into the state, if it is the next of its partition, and counts. Returns whether it was the next.
 
@@ -110,10 +147,8 @@ class OwnedSlot:
         counted from the committed offset, is taken; what is left out comes again after the seek. If it does not, the
         watchdog ends the process.
         """
-        if item.offset != self.delivered.get(item.topic, item.offset - 1) + 1:
+        if not self._next(item):
             return False
-        self.delivered[item.topic] = item.offset
-        self.changed = True
         if item.also is not None:
             self.also.append(item.also)
         if item.claim is not None:

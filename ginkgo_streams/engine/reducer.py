@@ -68,6 +68,12 @@ class Slot(Protocol):
     def recovered(self) -> Effects:
         """All values are loaded: give again what may have been lost between durable and visible."""
 
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        """Messages of one topic in a row, none of which any value has yet: fewer ones with the same effect, for speed.
+
+        They are applied one after the other before anything is made durable. Returning them as they are is right.
+        """
+
     def apply(self, record: Record) -> Effects:
         """Fold one input into the state. An exception here ends the process before the input is acknowledged."""
 

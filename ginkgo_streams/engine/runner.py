@@ -294,14 +294,15 @@ class Runner:
             self._inbox.clear()
             self._room.set()
             generation = internals.generation(self.app)
+            by_slot: dict[int, list[Input]] = {}
             for item in items:
-                owned = self.slots.get(item.partition)
-                if owned is None or item.generation != generation or not self._accepting:
-                    continue
-                if owned.apply(item):
-                    self.progress += 1
-                else:
-                    self.counts["out_of_turn"] += 1
+                if item.generation == generation and self._accepting:
+                    by_slot.setdefault(item.partition, []).append(item)
+            for index, arrived in by_slot.items():
+                if (owned := self.slots.get(index)) is not None:
+                    taken = owned.apply_all(arrived)
+                    self.progress += taken
+                    self.counts["out_of_turn"] += len(arrived) - taken
             point("after_apply")
             await self._send_group(items[0].timestamp if items else 0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
@@ -36,6 +37,10 @@ class ExchangeSlot:
     def recovered(self) -> Effects:
         """Nothing: portfolios see the claim, submit their open orders again, and get every report repeated."""
         return Effects()
+
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        """Each by itself."""
+        return messages
 
     def apply(self, record: Record) -> Effects:
         """See `Slot.apply`."""

@@ -7,6 +7,7 @@ twice is known to the exchange by its id.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
@@ -29,6 +30,10 @@ class GatewaySlot:
     def recovered(self) -> Effects:
         """Nothing: portfolios give their unanswered orders again."""
         return Effects()
+
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        """Each by itself."""
+        return messages
 
     def apply(self, record: Record) -> Effects:
         """Forward an order or a cancel; a claim has done its work in the engine."""

@@ -20,6 +20,12 @@ from ginkgo_streams.topics import ALERTS, INTEREST, SNAPSHOTS, SUBMISSION
 
 PORTFOLIOS, WINDOWS = "portfolios", "windows"
 
+TOGETHER_MS = 1_000
+"""Event time that batches applied together may span: a signal's age is reckoned from the newest of them."""
+
+TOGETHER = 2_000
+"""Ticks applied together, about: bounds how long the writer is away."""
+
 log = logging.getLogger("ginkgo.node")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
@@ -58,6 +64,19 @@ class PortfolioSlot:
         self._announce_interest(effects, always=True)
         self._snapshots(effects, list(self.state.portfolios))
         return effects
+
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        """Batches of ticks close in event time become one: a batch costs much, a tick in it little."""
+        if not isinstance(messages[0], m.Ticks):
+            return messages
+        joined: list[Any] = []
+        group: list[m.Ticks] = []
+        for ticks in messages:
+            if group and (group[-1].clock or not ticks.follows(group[0], TOGETHER_MS) or sum(len(t.codes) for t in group) > TOGETHER):
+                joined.append(m.Ticks.joined(group))
+                group = []
+            group.append(ticks)
+        return [*joined, m.Ticks.joined(group)]
 
     def apply(self, record: Record) -> Effects:
         """See `Slot.apply`."""

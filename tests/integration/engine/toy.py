@@ -49,6 +49,9 @@ class Counters:
         """The last outputs may be lost."""
         return Effects(outputs=[self._output(name, c["last"], c["total"]) for name, c in self.counters.items()])
 
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        return messages
+
     def apply(self, record: Record) -> Effects:
         effects = Effects()
         name, message = record.message

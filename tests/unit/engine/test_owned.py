@@ -23,6 +23,9 @@ class Recorder:
     def recovered(self) -> Effects:
         return Effects()
 
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        return messages
+
     def apply(self, record: Record) -> Effects:
         fresh, fresh_window = record.fresh("main", "k"), record.fresh("windows", "w")
         self.seen.append((record.offset, fresh, fresh_window))
@@ -143,3 +146,35 @@ def test_output_order_is_kept() -> None:
     slot = owned()
     slot.outputs = [Output("t", b"", 0, lambda s: b"1"), Output("t", b"", 0, lambda s: b"2")]
     assert [o.encode(None) for o in slot.collect(0.0)[1]] == [b"1", b"2"]  # type: ignore[arg-type]
+
+
+class Joiner(Recorder):
+    """Joins all that is given together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[Any] = []
+
+    def coalesce(self, messages: list[Any]) -> list[Any]:
+        return ["+".join(messages)]
+
+    def apply(self, record: Record) -> Effects:
+        self.messages.append(record.message)
+        return super().apply(record)
+
+
+def test_apply_all_joins_new_inputs_in_a_row_but_none_across_a_claim_or_another_topic() -> None:
+    made = OwnedSlot(0, 7, Joiner(), "main")
+    other = Input("other", 0, 0, 1, 0.0, "o")
+    assert made.apply_all([item(0), item(1), item(1), item(2), other, item(3), item(4, claim=(1, 1)), item(5)]) == 7
+    assert isinstance(made.slot, Joiner)
+    assert made.slot.messages == ["message+message+message", "o", "message", "message", "message"]
+    assert made.applied == {"in": 5, "other": 0}
+
+
+def test_apply_all_replayed_inputs_are_given_one_by_one() -> None:
+    made = OwnedSlot(0, 7, Joiner(), "main")
+    made.horizon = {"in": 1}
+    made.apply_all([item(0), item(1), item(2), item(3)])
+    assert isinstance(made.slot, Joiner)
+    assert made.slot.messages == ["message", "message", "message+message"]
