@@ -63,7 +63,7 @@ class BroadcastTable:
     async def _read(self) -> None:
         position = 0
         while True:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
             try:
                 await consumer.start()
                 partition = TopicPartition(self.topic, 0)

@@ -141,6 +141,22 @@ def quick_fetch(app: Any) -> None:
     app.consumer._thread._ensure_consumer()._fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
 
 
+def leave_alone(app: Any, tps: Sequence[TP]) -> None:
+    """Fetch nothing from partitions until the next assignment (which starts all of them afresh).
+
+    Faust only hides the changelogs of owned slots from its streams; aiokafka would go on asking for them, and read back
+    what we write ourselves, in every fetch.
+    """
+    thread = app.consumer._thread
+    consumer = thread._ensure_consumer()
+
+    def pause() -> None:
+        assigned = consumer.assignment()
+        consumer.pause(*[p for tp in tps if (p := TopicPartition(tp.topic, tp.partition)) in assigned])
+
+    thread.thread_loop.call_soon_threadsafe(pause)
+
+
 def request_rejoin(app: Any) -> None:
     """Ask the group for a new assignment. Safe from the main loop."""
     thread = app.consumer._thread

@@ -224,6 +224,7 @@ class Runner:
         self.slots = slots
         self._loaded_generation = generation
         internals.quick_fetch(self.app)
+        internals.leave_alone(self.app, [TP(table.changelog_topic_name, index) for table in self.tables for index in slots])
         self.on_loaded(slots)
         self._accepting = True
         self.start()

@@ -64,6 +64,8 @@ def test_internals_aiokafka_consumer_has_what_is_changed_and_asked(kafka: Broker
             assert consumer._fetcher._fetch_max_wait_ms == internals.FETCH_WAIT_MS
             assert hasattr(consumer._fetcher, "_prefetch_backoff")
             coordinator = consumer._coordinator
+            for name in ("pause", "assignment"):
+                assert hasattr(consumer, name), name
             for name in ("request_rejoin", "_do_heartbeat", "fetch_committed_offsets", "generation"):
                 assert hasattr(coordinator, name), name
         finally:
