@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from ginkgo_streams.cli import render
+from ginkgo_streams.demo.options import Options
+
+_DEFAULTS = Options()
 
 
 def register(app: typer.Typer) -> None:
@@ -19,13 +22,13 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(min=1, envvar="DEMO_SECONDS", help="End after so many seconds of trading.", show_default="until Ctrl+C"),
         ] = None,
-        seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 1,
+        seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = _DEFAULTS.seed,
         codes: Annotated[str, typer.Option(help="Codes to trade, with commas between them.", show_default="a dozen")] = "",
-        portfolios: Annotated[int, typer.Option(min=1, max=100, help="Portfolios to create.")] = 3,
-        nodes: Annotated[int, typer.Option(min=1, max=16, help="Execution nodes to start.")] = 2,
+        portfolios: Annotated[int, typer.Option(min=1, max=100, help="Portfolios to create.")] = _DEFAULTS.portfolios,
+        nodes: Annotated[int, typer.Option(min=1, max=16, help="Execution nodes to start.")] = _DEFAULTS.nodes,
         speed: Annotated[
             float, typer.Option(min=0.1, max=1_000, help="Updates of each code a second; one is 3 s of market time.")
-        ] = 50.0,
+        ] = _DEFAULTS.speed,
         keep: Annotated[bool, typer.Option("--keep", help="Keep the data and logs of a demo that ended well.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object; all else goes to stderr.")] = False,
     ) -> None:
@@ -36,7 +39,6 @@ def register(app: typer.Typer) -> None:
         from rich.console import Console
 
         from ginkgo_streams.demo.run import run
-        from ginkgo_streams.demo.scenario import Options
         from ginkgo_streams.demo.stopping import Interrupted
         from ginkgo_streams.demo.summary import text
 

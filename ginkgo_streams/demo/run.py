@@ -20,7 +20,8 @@ from ginkgo_streams.config import Settings, load_settings
 from ginkgo_streams.demo import screen
 from ginkgo_streams.demo.folder import fresh_home, remove, stack_folder
 from ginkgo_streams.demo.memory import Memory
-from ginkgo_streams.demo.scenario import PRICES, Options, portfolio
+from ginkgo_streams.demo.options import Options
+from ginkgo_streams.demo.scenario import PRICES, portfolio
 from ginkgo_streams.demo.stopping import StopRequest
 from ginkgo_streams.demo.summary import Summary, latency_of
 from ginkgo_streams.demo.watch import Watch
@@ -94,10 +95,9 @@ class _Demo:
         return self._summary(watch, report, restarts, left)
 
     def _plan(self) -> Plan:
-        chosen = self.options
+        chosen, plan = self.options, Plan()
         feed = ("--data-source", "simulation", "--seed", str(chosen.seed), "--speed", str(chosen.speed), "--codes", ",".join(self.codes))
-        plan = Plan(nodes=chosen.nodes, mariadb=False)
-        load_settings({"livecore": {"codes": list(self.codes), "speed": chosen.speed, "seed": chosen.seed}}, role="livecore")
+        load_settings({"livecore": {"codes": list(self.codes)}}, role="livecore")  # a wrong code is said here, not in a log
         return Plan(nodes=chosen.nodes, mariadb=False, livecore_command=(*plan.livecore_command, *feed))
 
     def _start(self, stack: Stack) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from ginkgo_streams.portfolios.create import NewPortfolio
@@ -17,29 +16,12 @@ PRICES: Mapping[str, str] = {
 MARKET_PARTITIONS = 2
 """Of the market data topic. A dozen codes need no more, and a message costs the same whatever is in it."""
 
-SPEED = 50.0
-"""Updates of each code a wall second. The simulation moves 3 s of event time an update: a trading day lasts 98 s, and what is bought
-on one can be sold on the next (T+1)."""
-
 MAX_SIGNAL_AGE = 60.0
-"""Seconds of event time, 0.4 wall seconds at SPEED: the 5 s of the default are over before a busy machine's process is woken."""
+"""Seconds of event time, 0.4 wall seconds at the default speed: the 5 s of others are over before a busy machine's process is woken."""
 
 INITIAL_CASH = Decimal(1_000_000)
 
 _AVERAGES = ((3, 8), (5, 20), (20, 80))
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be chosen. seconds: of trading, None until a signal. codes: empty for those of PRICES. keep: data after the end."""
-
-    seconds: float | None = None
-    seed: int = 1
-    codes: tuple[str, ...] = ()
-    portfolios: int = 3
-    nodes: int = 2
-    speed: float = SPEED
-    keep: bool = False
 
 
 def portfolio(number: int, codes: Sequence[str]) -> NewPortfolio:

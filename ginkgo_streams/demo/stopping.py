@@ -41,8 +41,11 @@ class StopRequest:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within it the first signal raises Interrupted at once, rather than being noted."""
+        """Within it the first signal raises Interrupted at once, rather than being noted; one that came before does, too."""
         self._raise = True
+        if self.asked:
+            self._raise = False
+            raise Interrupted
         try:
             yield
         finally:

@@ -98,6 +98,21 @@ def test_stack_when_a_worker_says_wrong_usage_then_is_not_started_again(tmp_path
         assert stack.members()[0].exit_status == 2
 
 
+def test_stack_when_a_kind_is_retired_then_it_stays_away_though_it_ends_badly_and_the_rest_runs_on(tmp_path: Path, plan: Plan) -> None:
+    bad = (sys.executable, "-c", "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)); "
+           "print('LiveCore ready', flush=True); time.sleep(600)")  # fmt: skip
+    given = Plan(nodes=1, kafka="127.0.0.1:1", redis="127.0.0.1:1", database_url="sqlite://", node_command=plan.node_command,
+                 livecore_command=bad)  # fmt: skip
+    stack = Stack(tmp_path / "local", given, bound=True)
+    with running(stack):
+        stack.wait_ready()
+        stack.retire("livecore")
+        assert not wait_for(lambda: stack.child("livecore_001").alive, 1.0)  # twice the first backoff
+        assert {member.name: (member.status, member.restarts) for member in stack.members()} == {
+            "livecore_001": ("ended", 0), "execution_node_001": ("running", 0),
+        }  # fmt: skip
+
+
 def test_stack_when_one_runs_in_the_folder_then_a_second_is_refused_and_the_first_goes_on(
     tmp_path: Path, plan: Plan, kafka: Broker
 ) -> None:
