@@ -49,7 +49,7 @@ def run(options: Options, console: Console) -> Summary:
     Raises Interrupted where the signal came before trading began, and LocalError's kinds, ConfigErrors, and those of
     `create_portfolio` and `audit_cluster`; the data then stay, with the logs.
     """
-    stop = StopRequest(lambda text: console.print(text, markup=False, highlight=False))
+    stop = StopRequest(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
     with stop.handled():
         with stop.interruptible():
             find_java()
