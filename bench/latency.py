@@ -32,8 +32,8 @@ from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.topics import CONTROL, MARKET_DATA, MARKET_PARTITIONS, SLOTS, SUBMISSION, all_topics
 
-STEP_S = 0.02
-"""The feed sends what it has every 20 ms, an array per partition."""
+STEP_S = 0.05
+"""The feed sends what it has every 50 ms, an array per partition."""
 
 EVENT_START = "2026-11-24T01:35:00.000Z"
 """Event time of the first step: a trading day, continuous trading."""
@@ -103,7 +103,7 @@ async def drive(bootstrap: str, feed: Feed, seconds: float, topic: str, out: str
         for partition, updates in feed.step().items():
             await producer.send(topic, m.encode(updates), updates[0].code.encode(), partition)
         steps += 1
-        if clock and steps % 50 == 0:
+        if clock and steps % 20 == 0:
             for partition in range(MARKET_PARTITIONS):
                 await producer.send(topic, m.encode(m.ClockTick(timestamp=m.iso(feed.event))), b"clock", partition)
     await reading
