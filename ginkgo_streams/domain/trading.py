@@ -34,15 +34,15 @@ def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes:
             return touched
         touched = True
 
-        def interval(code: str) -> int:
+        def update(code: str) -> tuple[int, int]:
             place = batch.place.get(code)
-            return 0 if place is None else int(batch.interval[place])
+            return (int(batch.ts.max()), 0) if place is None else (int(batch.ts[place]), int(batch.interval[place]))
 
         def drop(signal: Signal, reason: str) -> None:
             portfolio.drop(reason)
             changes.notes.append(notes.signal_dropped(portfolio.portfolio_id, signal, reason))
 
-        for signal, name, forced in resolve(portfolio, kit, signals, now, interval, drop):
+        for signal, name, forced in resolve(portfolio, kit, signals, now, update, drop):
             make_order(market, portfolio, kit, signal, name, forced, changes)
     except ComponentFailed as error:
         touched = True
