@@ -22,6 +22,9 @@ from ginkgo_streams.messages import Ticks, encode_ticks
 WINDOW_S = 0.01
 """Shortest time between two messages to a slot."""
 
+GATHER_S = 0.002
+"""How long an idle slot waits for what belongs to the same moment: a feed's step is one message per market partition."""
+
 CLOCK_S = 1.0
 """Shortest wall time between two clocks to a slot."""
 
@@ -171,8 +174,7 @@ class Router:
         taken: list[_Part] = []
         try:
             while True:
-                if (pause := queue.sent_at + self._window_s - loop.time()) > 0:
-                    await asyncio.sleep(pause)
+                await asyncio.sleep(max(min(GATHER_S, self._window_s), queue.sent_at + self._window_s - loop.time()))
                 if self._error is not None:
                     return
                 taken = _take(queue.waiting)

@@ -48,7 +48,7 @@ def node_app(settings: Settings) -> EngineApp:
     started: set[str] = set()
 
     def make_slot(index: int) -> Slot:
-        return PortfolioSlot(index, node_id, profile, on_interest=note_started)
+        return PortfolioSlot(index, node_id, profile, kafka.market_data_partitions, note_started)
 
     def note_started() -> None:
         here = {name for state in owned.values() for name in state.portfolios}

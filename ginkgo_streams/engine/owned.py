@@ -202,6 +202,10 @@ class OwnedSlot:
         self.dirty.clear()
         return writes, outputs, after
 
+    def settle(self) -> None:
+        """A checkpoint is about to be taken: let the application say what it has to."""
+        self._take(self.slot.settled())
+
     def checkpoint(self, now: float) -> tuple[list[list[Write]], bool]:
         """Stages that bring everything durable up to `applied`, each to be acknowledged before the next is sent, and
         whether the claim is to be written again too.

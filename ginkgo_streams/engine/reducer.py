@@ -77,6 +77,9 @@ class Slot(Protocol):
     def apply(self, record: Record) -> Effects:
         """Fold one input into the state. An exception here ends the process before the input is acknowledged."""
 
+    def settled(self) -> Effects:
+        """Called at each checkpoint, before `touched`: what is to be said of the state as it is then."""
+
     def touched(self) -> Sequence[Sequence[Key]]:
         """Stages of keys changed since they were last encoded; a stage is durable before the next one is sent."""
 

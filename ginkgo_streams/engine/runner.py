@@ -360,6 +360,7 @@ class Runner:
             group = Group(self._loaded_generation)
             now = time.monotonic()
             # No await between here and the last encode: the stages show one moment of the slot.
+            owned.settle()
             writes, outputs, group.after = owned.collect(now)
             stages, stale = owned.checkpoint(now)
             if stale:

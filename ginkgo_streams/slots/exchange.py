@@ -61,6 +61,10 @@ class ExchangeSlot:
         self._add(effects, self.exchange.submit(message) if isinstance(message, d.Order) else self.exchange.cancel(message))
         return effects
 
+    def settled(self) -> Effects:
+        """Nothing."""
+        return Effects()
+
     def touched(self) -> Sequence[Sequence[Key]]:
         """Orders first; a code's state may not reach further than its orders do."""
         keys = self.exchange.touched()

@@ -46,6 +46,10 @@ class GatewaySlot:
 
         return Effects(outputs=[Output(SIM_ORDERS, message.code.encode(), partition_of(message.code, self.market_partitions), encode)])
 
+    def settled(self) -> Effects:
+        """Nothing."""
+        return Effects()
+
     def touched(self) -> Sequence[Sequence[Key]]:
         """Nothing."""
         return []

@@ -15,8 +15,9 @@ from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.domain.registry import Registry, builtin
 from ginkgo_streams.domain.windows import CLOCK
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
+from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.slots.snapshot import snapshot
-from ginkgo_streams.topics import ALERTS, INTEREST, SNAPSHOTS, SUBMISSION
+from ginkgo_streams.topics import ALERTS, INTEREST, MARKET_PARTITIONS, SNAPSHOTS, SUBMISSION
 
 PORTFOLIOS, WINDOWS = "portfolios", "windows"
 
@@ -43,13 +44,21 @@ class PortfolioSlot:
     """`engine.reducer.Slot` for portfolios. Tables: portfolios (primary), windows."""
 
     def __init__(
-        self, index: int, node_id: str, profile: Profile, on_interest: Callable[[], None] = lambda: None, registry: Registry = builtin
+        self,
+        index: int,
+        node_id: str,
+        profile: Profile,
+        market_partitions: int = MARKET_PARTITIONS,
+        on_interest: Callable[[], None] = lambda: None,
+        registry: Registry = builtin,
     ) -> None:
-        self.index, self.node_id = index, node_id
+        """market_partitions: of the market data topic, by which the exchange of a code is known. on_interest: called when it changed."""
+        self.index, self.node_id, self.market_partitions = index, node_id, market_partitions
         self.state = Portfolios(profile, registry)
         self.on_interest = on_interest
         self._interest = Interest()
         self._seq = 0
+        self._stale: set[str] = set()
 
     def load(self, table: str, key: str, value: bytes) -> None:
         """See `Slot.load`."""
@@ -88,18 +97,21 @@ class PortfolioSlot:
         if isinstance(message, m.Ticks):
             return self._ticks(message, fresh, lambda chunk: record.fresh(WINDOWS, chunk))
         if isinstance(message, d.Report):
-            return self._changed(self.state.on_report(message)) if fresh(message.portfolio_id) else Effects()
+            return self._effects(self.state.on_report(message)) if fresh(message.portfolio_id) else Effects()
         if isinstance(message, d.Command):
             return self._command(message) if fresh(message.target_id) else Effects()
-        # A claim: the exchange of some codes has a new owner. Reports of the old one may have been refused, so every
-        # open order is submitted again; the exchange knows the ids and repeats its reports.
+        # A claim: the exchange of some codes has a new owner. Reports of the old one may have been refused, so the open
+        # orders of those codes are submitted again; the exchange knows the ids and repeats its reports.
         assert isinstance(message, m.Claim)
-        return self._effects(self.state.outstanding())
+        again = self.state.outstanding()
+        again.orders = [order for order in again.orders if partition_of(order.code, self.market_partitions) == message.slot]
+        again.cancels = [cancel for cancel in again.cancels if partition_of(cancel.code, self.market_partitions) == message.slot]
+        return self._effects(again)
 
     def _ticks(self, ticks: m.Ticks, fresh: Callable[[str], bool], fresh_chunk: Callable[[str], bool]) -> Effects:
         effects = Effects()
         if ticks.codes:
-            effects = self._changed(self.state.on_quotes(ticks.quotes(), fresh, fresh_chunk))
+            effects = self._effects(self.state.on_quotes(ticks.quotes(), fresh, fresh_chunk))
         if ticks.clock:
             later = self._effects(self.state.on_clock(ticks.clock, fresh))
             effects.dirty += later.dirty
@@ -109,7 +121,8 @@ class PortfolioSlot:
         return effects
 
     def _command(self, command: d.Command) -> Effects:
-        effects = self._changed(self.state.on_command(command))
+        effects = self._effects(self.state.on_command(command))
+        self._snapshots(effects, sorted(self._stale))
         self._announce_interest(effects)
         return effects
 
@@ -128,13 +141,14 @@ class PortfolioSlot:
 
     # ---- outputs ------------------------------------------------------------------------------------------------
 
-    def _changed(self, changes: Changes) -> Effects:
-        """Effects of changes, with a snapshot of each portfolio that changed."""
-        effects = self._effects(changes)
-        self._snapshots(effects, dict.fromkeys(changes.dirty))
+    def settled(self) -> Effects:
+        """Snapshots of what changed since the last ones: with the clock they come once a second, without it now."""
+        effects = Effects()
+        self._snapshots(effects, sorted(self._stale))
         return effects
 
     def _effects(self, changes: Changes) -> Effects:
+        self._stale.update(changes.dirty)
         effects = Effects(dirty=[(PORTFOLIOS, name) for name in dict.fromkeys(changes.dirty)])
         effects.outputs += [self._order(order) for order in changes.orders]
         effects.outputs += [self._cancel(cancel) for cancel in changes.cancels]
@@ -156,6 +170,7 @@ class PortfolioSlot:
 
     def _snapshots(self, effects: Effects, ids: Iterable[str]) -> None:
         for portfolio_id in ids:
+            self._stale.discard(portfolio_id)
             view = self.state.view(portfolio_id)
             self._seq += 1
 

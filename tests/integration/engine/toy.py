@@ -81,6 +81,9 @@ class Counters:
 
         return Output(OUTPUT, name.encode(), self.index, encode)
 
+    def settled(self) -> Effects:
+        return Effects()
+
     def touched(self) -> list[list[Key]]:
         return [[], [("sums", "sum")] if self.sum_touched else []]
 

@@ -32,6 +32,9 @@ class Recorder:
         self.window_touched |= fresh_window
         return Effects(dirty=[("main", "k")] if fresh else [])
 
+    def settled(self) -> Effects:
+        return Effects()
+
     def touched(self) -> list[list[Key]]:
         return [[], [("windows", "w")] if self.window_touched else []]
 
