@@ -35,6 +35,9 @@ from ginkgo_streams.topics import CONTROL, MARKET_DATA, MARKET_PARTITIONS, SLOTS
 STEP_S = 0.05
 """The feed sends what it has every 50 ms, an array per partition."""
 
+WARM_S = 8.0
+"""Seconds at the beginning that are not counted: windows fill, the broker's JIT compiles, connections are made."""
+
 EVENT_START = "2026-11-24T01:35:00.000Z"
 """Event time of the first step: a trading day, continuous trading."""
 
@@ -74,7 +77,7 @@ class Feed:
 
 
 async def drive(bootstrap: str, feed: Feed, seconds: float, topic: str, out: str, partitions: int, clock: bool) -> list[float]:
-    """Send the feed at its rate and read the orders; the latencies in seconds, the first two seconds left out."""
+    """Send the feed at its rate and read the orders; the latencies in seconds, the first WARM_S left out."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=20)
     await producer.start()
@@ -83,7 +86,7 @@ async def drive(bootstrap: str, feed: Feed, seconds: float, topic: str, out: str
     await consumer.seek_to_end()
     found: list[float] = []
     end = time.monotonic() + seconds
-    warm = time.time() + 2
+    warm = time.time() + WARM_S
 
     async def read() -> None:
         while time.monotonic() < end + 1:

@@ -32,6 +32,18 @@ class Fenced(NamedTuple):
     claim: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint sends. first: before the outputs; later: stages, each acknowledged before the next is sent, all
+    after the outputs are; stale: whether the claim is to be written again too."""
+
+    first: list[Write]
+    outputs: list[Output]
+    after: list[Callable[[], None]]
+    later: list[list[Write]]
+    stale: bool
+
+
 @dataclass(slots=True)
 class Input:
     """One input as an agent handed it over. `message` None: a dead letter, which only moves the offset."""
@@ -202,24 +214,21 @@ class OwnedSlot:
         self.dirty.clear()
         return writes, outputs, after
 
-    def settle(self) -> None:
-        """A checkpoint is about to be taken: let the application say what it has to."""
-        self._take(self.slot.settled())
+    def checkpoint(self, now: float) -> Checkpoint:
+        """Everything that brings the slot durable up to `applied`.
 
-    def checkpoint(self, now: float) -> tuple[list[list[Write]], bool]:
-        """Stages that bring everything durable up to `applied`, each to be acknowledged before the next is sent, and
-        whether the claim is to be written again too.
-
-        The slot's own record closes the first stage: what is behind it (price windows) may reach further than a
-        value of the primary table only if that record is there to say that those values reach as far.
+        The slot's own record closes what is sent first: what is sent later (price windows) may reach further than a value
+        of the primary table only if that record is there to say that those values reach as far.
         """
+        self._take(self.slot.settled())
+        first, outputs, after = self.collect(now)
         stages = [[self._write(key, now) for key in stage] for stage in self.slot.touched()] or [[]]
         stale = [self._write(key, now) for key, at in self.written.items() if now - at > REWRITE_AFTER_S]
         self.floor = dict(self.applied)
-        stages[0] = stages[0] + [w for w in stale if w.table == self.primary] + [self._own_record(self.floor)]
-        stages.append([w for w in stale if w.table != self.primary])
+        first += stages[0] + [w for w in stale if w.table == self.primary] + [self._own_record(self.floor)]
+        later = [*stages[1:], [w for w in stale if w.table != self.primary]]
         self.changed = False
-        return [stage for stage in stages if stage], bool(stale)
+        return Checkpoint(first, outputs, after, [stage for stage in later if stage], bool(stale))
 
     def _write(self, key: Key, now: float) -> Write:
         table, name = key

@@ -360,16 +360,14 @@ class Runner:
             group = Group(self._loaded_generation)
             now = time.monotonic()
             # No await between here and the last encode: the stages show one moment of the slot.
-            owned.settle()
-            writes, outputs, group.after = owned.collect(now)
-            stages, stale = owned.checkpoint(now)
-            if stale:
-                writes += owned.claim_again(table.name for table in self.tables)
-            group.outputs = [(Stamp(owned.index, owned.epoch), output) for output in outputs]
-            group.later = [(owned.index, stage) for stage in stages[1:]]
+            made = owned.checkpoint(now)
+            again = owned.claim_again(table.name for table in self.tables) if made.stale else []
+            group.outputs = [(Stamp(owned.index, owned.epoch), output) for output in made.outputs]
+            group.after = made.after
+            group.later = [(owned.index, stage) for stage in made.later]
             group.done = {TP(topic, owned.index): offset + 1 for topic, offset in owned.applied.items() if topic in self.inputs}
             group.also, owned.also = owned.also, []
-            await self._send_writes(group, owned, writes + stages[0])
+            await self._send_writes(group, owned, again + made.first)
             await self._enqueue(group)
         point("checkpoint_sent")
 

@@ -43,7 +43,7 @@ from ginkgo_streams.topics import (
 )  # fmt: skip
 from tests.scenarios.broker import Broker
 from tests.scenarios.process import Process, Role
-from tests.scenarios.script import REGISTRY, ts
+from tests.scenarios.script import FRIDAY, REGISTRY, ts
 from tests.unit.domain.market.shanghai import profile as shanghai
 
 PROFILE = shanghai()
@@ -52,7 +52,7 @@ PID, OTHER_PID = "9f1c1f4e-5a0e-4b7e-8d5c-0a1b2c3d4e01", "9f1c1f4e-5a0e-4b7e-8d5
 CODE, OTHER, CHINEXT = "000001.SZ", "600036.SH", "300750.SZ"
 """In partition 1, 0 and 0 of the codes; the last has price limits of 20 %."""
 SLOTS, MARKETS = 2, 2
-FRIDAY = "2026-11-20T10:00:00"
+
 LOOP = asyncio.new_event_loop()
 
 Place = tuple[str, int]
@@ -234,7 +234,8 @@ class Pipeline:
         return [type(report).__struct_config__.tag for report in self.reports(order_id)]
 
     def snapshot(self, pid: str = PID) -> m.Snapshot:
-        """The newest snapshot of a portfolio."""
+        """The newest snapshot of a portfolio, as a checkpoint now would publish it."""
+        self.checkpoint()
         return max(
             (each for each in map(_snapshot, self.broker.values(SNAPSHOTS)) if each.portfolio_id == pid),
             key=lambda each: (each.epoch, each.seq),
@@ -271,6 +272,7 @@ class Pipeline:
         for state in self.states():
             for portfolio in state.portfolios.values():
                 portfolio.check()
+        self.checkpoint()
         return audit(AuditInput(self._raw(SUBMISSION), self._raw(FEEDBACK), list(self.broker.values(SNAPSHOTS))))
 
     def _raw(self, topic: str) -> list[Raw]:

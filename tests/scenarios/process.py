@@ -114,11 +114,10 @@ class Process:
     def checkpoint(self) -> None:
         """Send everything that a successor would otherwise have to read again, and commit behind it."""
         self.clock += 1
-        writes, outputs, after = self.owned.collect(self.clock)
-        stages, _ = self.owned.checkpoint(self.clock)
-        self._send([*writes, *stages[0]])
-        self._then(outputs, after)
-        for write in [write for stage in stages[1:] for write in stage]:
+        made = self.owned.checkpoint(self.clock)
+        self._send(made.first)
+        self._then(made.outputs, made.after)
+        for write in [write for stage in made.later for write in stage]:
             self.later.append((self.sent, lambda write=write: self._append(write)))  # type: ignore[misc]
         done = {topic: offset + 1 for topic, offset in self.owned.applied.items()}
         self.later.append((self.sent, lambda: self._commit(done)))

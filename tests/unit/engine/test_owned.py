@@ -86,8 +86,9 @@ def test_checkpoint_puts_the_slot_s_own_record_before_the_windows() -> None:
     slot = owned()
     slot.apply(item(0))
     slot.collect(0.0)
-    stages, _ = slot.checkpoint(0.0)
-    assert [[w.key for w in stage] for stage in stages] == [[SLOT], [b"w"]]
+    made = slot.checkpoint(0.0)
+    assert [w.key for w in made.first] == [SLOT]
+    assert [[w.key for w in stage] for stage in made.later] == [[b"w"]]
 
 
 def test_fresh_replayed_input_is_not_seen_again_by_a_value_that_has_it() -> None:
@@ -109,9 +110,9 @@ def test_fresh_slot_s_own_record_speaks_for_the_primary_table_only() -> None:
     for offset in range(3):
         first.apply(item(offset))
     first.collect(0.0)
-    stages, _ = first.checkpoint(0.0)
+    made = first.checkpoint(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
-    successor.load_slot(stages[0][-1].value)  # the process died before the windows were sent
+    successor.load_slot(made.first[-1].value)  # the process died before the windows were sent
     successor.delivered = {"in": -1}
     successor.apply(item(2))
     successor.delivered = {"in": 1}
