@@ -118,7 +118,7 @@ class Pipeline:
             NODE_APP, (PORTFOLIOS, WINDOWS),
             {TICKS: lambda value: Fenced(m.decode_ticks(value)), FEEDBACK: orders_feedback.decode,
              CONTROL: lambda value: Fenced(control_commands.decode(value))},
-            lambda index: PortfolioSlot(index, f"node-{index}", self._profile, registry=REGISTRY),
+            lambda index: PortfolioSlot(index, f"node-{index}", self._profile, MARKETS, registry=REGISTRY),
             lambda index: [(SUBMISSION, index)], _claim,
         )  # fmt: skip
 
@@ -160,8 +160,8 @@ class Pipeline:
             moved = False
             for process in self.processes.values():
                 for topic in process.role.inputs:
-                    while process.waiting(topic):
-                        process.take(topic)
+                    if count := process.waiting(topic):
+                        process.take(topic, count)
                         moved = True
                 process.group()
                 process.drain()

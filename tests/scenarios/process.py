@@ -91,9 +91,12 @@ class Process:
         """Inputs of a topic not yet taken."""
         return len(self.broker.log(topic, self.index)) - 1 - self.owned.delivered[topic]
 
-    def take(self, topic: str) -> None:
-        """Take the next input. One that cannot be read is a dead letter, and only moves the offset."""
-        offset = self.owned.delivered[topic] + 1
+    def take(self, topic: str, count: int = 1) -> None:
+        """Take the next inputs of a topic together. One that cannot be read is a dead letter, and only moves the offset."""
+        items = [self._read(topic, self.owned.delivered[topic] + 1 + n) for n in range(count)]
+        assert self.owned.apply_all(items) == count
+
+    def _read(self, topic: str, offset: int) -> Input:
         key, value = self.broker.log(topic, self.index)[offset]
         try:
             taken = self.role.inputs[topic](value)
@@ -102,7 +105,7 @@ class Process:
             taken = Fenced(None)
             self.dead.append((topic, offset, str(error)))
             self.broker.send(topic + DLQ, key, value, 0)
-        assert self.owned.apply(Input(topic, self.index, offset, 1, 0.0, taken.message, taken.fence, taken.claim))
+        return Input(topic, self.index, offset, 1, 0.0, taken.message, taken.fence, taken.claim)
 
     def group(self) -> None:
         """Send what the inputs taken so far have made dirty."""

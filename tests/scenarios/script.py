@@ -14,6 +14,8 @@ from tests.unit.domain.market.shanghai import at
 
 DAY = "2026-11-23"
 """A Monday, where a time has no date."""
+FRIDAY = "2026-11-20T10:00:00"
+"""In the session before."""
 
 
 def ts(time: str) -> int:

@@ -15,7 +15,6 @@ from ginkgo_streams.topics import FEEDBACK, INTEREST, SUBMISSION, changelog
 from tests.scenarios.harness import (
     CHINEXT,
     CODE,
-    FRIDAY,
     OTHER,
     OTHER_PID,
     PID,
@@ -27,7 +26,7 @@ from tests.scenarios.harness import (
     script,
     slot_of,
 )  # fmt: skip
-from tests.scenarios.script import ts
+from tests.scenarios.script import FRIDAY, ts
 
 TREND: tuple[str, Any] = ("TrendFollowStrategy", {"short_period": 1, "long_period": 2})
 BUY = {"10:00:03": f"buy {CODE}"}
