@@ -70,7 +70,9 @@ class Feed:
             code = self.codes[self.at % len(self.codes)]
             price = 10 + ((self.at * 7919) % 50) / 100
             self.at += 1
-            update = m.PriceUpdate(timestamp=stamp, code=code, price=price, volume=10_000, prev_close=10.2, bid_price=price, ask_price=price)
+            update = m.PriceUpdate(
+                timestamp=stamp, code=code, price=price, volume=10_000, prev_close=10.2, bid_price=price, ask_price=price
+            )
             by_partition.setdefault(partition_of(code, MARKET_PARTITIONS), []).append(update)
         self.sent[stamp] = time.time()
         return by_partition
@@ -170,7 +172,8 @@ def wait_for(log: Path, text: str, process: subprocess.Popen[bytes]) -> None:
 def run_ours(folder: Path, bootstrap: str, ticks: int, seconds: float) -> list[float]:
     """One measurement of Ginkgo."""
     livecore = start(folder, "livecore", "livecore", "start", "--data-source", "none", bootstrap=bootstrap, wait="LiveCore ready")
-    node = start(folder, "node", "worker", "start", "--type", "execution_node", "--node-id", "bench_node", bootstrap=bootstrap, wait="ExecutionNode ready")
+    worker = ("worker", "start", "--type", "execution_node", "--node-id", "bench_node")
+    node = start(folder, "node", *worker, bootstrap=bootstrap, wait="ExecutionNode ready")
     try:
         probability = ORDERS_PER_S / (ticks * PORTFOLIOS)
         asyncio.run(send_commands(bootstrap, portfolio_commands(probability)))
@@ -196,9 +199,8 @@ def run_chain(bootstrap: str, ticks: int, seconds: float) -> list[float]:
     """One measurement of the bare chain."""
     asyncio.run(provision(bootstrap, [kept(name, MARKET_PARTITIONS, 1) for name in CHAIN], 60))
     every = max(1, round(ticks / ORDERS_PER_S))
-    hops = [
-        subprocess.Popen([sys.executable, "-m", "bench.chain", hop, bootstrap, str(every)], stdout=subprocess.PIPE) for hop in ("router", "node")
-    ]
+    command = [sys.executable, "-m", "bench.chain"]
+    hops = [subprocess.Popen([*command, hop, bootstrap, str(every)], stdout=subprocess.PIPE) for hop in ("router", "node")]
     try:
         for hop in hops:
             assert hop.stdout is not None

@@ -6,14 +6,13 @@ import random
 from collections.abc import Iterable, Mapping
 from uuid import uuid4
 
-from aiokafka.partitioner import murmur2
-
+from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.topics import SLOTS
 
 
 def slot_of(key: str, slots: int) -> int:
     """The partition of a key (as UTF-8) among `slots` of them: murmur2 without its sign, modulo, as Kafka's own clients do."""
-    return int(murmur2(key.encode())) % 2**32 % 2**31 % slots
+    return partition_of(key, slots)
 
 
 def weights(portfolio_ids: Iterable[str], slots: int) -> dict[int, int]:

@@ -31,11 +31,6 @@ def changelog(app: str, table: str) -> str:
     return f"{app}-{table}-changelog"
 
 
-def leader(app: str) -> str:
-    """The one-partition topic by which Faust elects an app's leader."""
-    return f"{app}-__assignor-__leader"
-
-
 def all_topics(slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS) -> list[TopicSpec]:
     """Every topic, dead-letter topics, changelogs and leader topics included."""
     public = [
@@ -49,15 +44,13 @@ def all_topics(slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS) -
     ]
     internal = [
         kept(TICKS, slots, 1 / 24),
-        kept(SNAPSHOTS, slots, 7),
+        compacted(SNAPSHOTS, slots),
         compacted(INTEREST, 1),
         kept(SIM_ORDERS, market_partitions, 7),
         compacted(changelog(NODE_APP, "portfolios"), slots),
         compacted(changelog(NODE_APP, "windows"), slots),
         compacted(changelog(LIVECORE_APP, "gateway"), slots),
         compacted(changelog(LIVECORE_APP, "exchange"), market_partitions),
-        kept(leader(NODE_APP), 1, 1),
-        kept(leader(LIVECORE_APP), 1, 1),
     ]
     dead = [kept(name + DLQ, 1, 30) for name in (MARKET_DATA, SUBMISSION, FEEDBACK, CONTROL, ALERTS, TICKS, SIM_ORDERS, SNAPSHOTS)]
     return public + internal + dead

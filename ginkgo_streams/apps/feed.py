@@ -66,8 +66,11 @@ class FeedRunner:
         core = self.settings.livecore
         if core.data_source == "replay":
             code = core.codes[0] if len(core.codes) == 1 else None
-            return replay(core.file, speed=core.speed or 0.0, code=code, after_ms=position.newest_ms)
-        prices = {code: float(price) for code, price in self.settings.sources.simulation.initial_prices.items()} or DEFAULT_PRICES
+            return replay(core.file, speed=core.speed or 0.0, code=code, after_ms=position.complete_ms)
+        prices = {code: float(price) for code, price in self.settings.sources.simulation.initial_prices.items()}
+        if not prices and not core.codes:
+            log.info("data_sources.yml names no initial_prices: simulating %s", ", ".join(DEFAULT_PRICES))
+            prices = DEFAULT_PRICES
         if core.codes:
             prices = {code: prices.get(code, 10.0) for code in core.codes}
         options = SimulationSettings(

@@ -78,6 +78,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             canonical_url=f"http://{settings.node_id}",
             autodiscover=False,
             Table=FencedTable,
+            Worker=internals.Worker,
             **kwargs,
         )
         self.transport = internals.Transport([*self.conf.broker], self)
@@ -157,7 +158,7 @@ async def consume(
 def run(app: EngineApp, loglevel: str = "WARNING", services: Sequence[Any] = ()) -> int:
     """Run a worker in the foreground until SIGINT or SIGTERM; the exit status."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    worker = faust.Worker(app, *services, loglevel=loglevel, quiet=True, console_port=0, redirect_stdouts=False, override_logging=False)
+    worker = internals.Worker(app, *services, loglevel=loglevel, quiet=True, console_port=0, redirect_stdouts=False, override_logging=False)
     try:
         worker.execute_from_commandline()
     except SystemExit as leave:

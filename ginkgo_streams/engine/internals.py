@@ -6,13 +6,18 @@ The versions are pinned in setup.cfg; tests/integration/engine/test_internals.py
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import faust
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+log = logging.getLogger("ginkgo.engine")
 
 FETCH_WAIT_MS = 20
 """Longest wait of a fetch that finds nothing. Faust fixes 1,500: a partition that empties while a fetch of the
@@ -110,6 +115,19 @@ class Transport(driver.Transport):  # type: ignore[misc]
 
     Consumer = Consumer
     Producer = Producer
+
+
+class Worker(faust.Worker):  # type: ignore[misc]
+    """Says by which signal it is stopped, and prints no spinner, whose escape codes would stand in front of our lines."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.spinner = None
+
+    def _schedule_shutdown(self, number: signal.Signals) -> None:
+        if not self._signal_stop_time:
+            log.info("Received %s, gracefully stopping...", number.name)
+        super()._schedule_shutdown(number)
 
 
 async def send(app: Any, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[Any]:
@@ -237,7 +255,7 @@ class LocalCopy:
 
     def wipe(self) -> None:
         """Throw the copy away; the next recovery reads the whole changelog."""
-        keys = [bytes(key) for key in self._db.keys()]
+        keys = [bytes(key) for key, _ in self._db.items()]
         self.write((), deletes=keys)
 
 

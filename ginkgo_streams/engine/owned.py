@@ -232,12 +232,16 @@ class OwnedSlot:
 
     def _write(self, key: Key, now: float) -> Write:
         table, name = key
-        self.written[key] = now
+        payload = self.slot.encode(table, name)
+        if payload:
+            self.written[key] = now
+        else:
+            self.written.pop(key, None)  # gone: nothing of it has to be kept from compaction
         applied: Mapping[str, int] = self.applied
         if (known := self.seen.get(key)) is not None:
             # During a replay a value may hold more than the inputs read again so far.
             applied = {t: max(applied.get(t, -1), known.get(t, -1)) for t in applied.keys() | known.keys()}
-        return Write(table, name.encode(), self._seal(applied, self.slot.encode(table, name)))
+        return Write(table, name.encode(), self._seal(applied, payload))
 
     def _own_record(self, floor: Mapping[str, int]) -> Write:
         self.fence_moved = False

@@ -19,7 +19,7 @@ from ginkgo_streams.engine.fatal import die
 
 log = logging.getLogger("ginkgo.engine")
 
-FLUSH_S = 0.2
+FLUSH_S = 0.5
 """Pause between two writes of a store: what arrives in it is written once per key."""
 
 BACKOFF_S = (0.5, 10.0)

@@ -23,9 +23,10 @@ def kept(name: str, partitions: int, days: float) -> TopicSpec:
 
 
 def compacted(name: str, partitions: int, lag_ms: int = 600_000) -> TopicSpec:
-    """A topic of which the last record of each key is kept.
+    """A topic of which the last record of each key is kept. Segments are closed every ten minutes: only closed ones are compacted,
+    and a changelog that rewrites its values every few seconds would fill the disk by then.
 
     lag_ms: how long a record is safe from compaction. Ten minutes: a fenced owner's late record may hide the
     value before it only after the new owner has rewritten that value (design 4.5).
     """
-    return TopicSpec(name, partitions, {"cleanup.policy": "compact", "min.compaction.lag.ms": str(lag_ms)})
+    return TopicSpec(name, partitions, {"cleanup.policy": "compact", "min.compaction.lag.ms": str(lag_ms), "segment.ms": "600000"})

@@ -187,12 +187,11 @@ class PortfolioSlot:
         seq, now = self._interest.seq, self.state.newest
 
         def encode(stamp: Stamp) -> bytes:
-            return m.encode(
-                m.InterestUpdate(
-                    timestamp=m.iso(now), slot=stamp.source, codes=list(codes), portfolios=portfolios, node_id=self.node_id,
-                    epoch=stamp.epoch, seq=seq,
-                )  # fmt: skip
-            )
+            update = m.InterestUpdate(
+                timestamp=m.iso(now), slot=stamp.source, codes=list(codes), portfolios=portfolios, node_id=self.node_id,
+                epoch=stamp.epoch, seq=seq,
+            )  # fmt: skip
+            return m.encode(update)
 
         effects.outputs.append(Output(INTEREST, str(self.index).encode(), 0, encode))
         effects.after.append(self.on_interest)

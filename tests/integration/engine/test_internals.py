@@ -80,7 +80,7 @@ def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) ->
     class Table:
         changelog_topic_name = "t"
 
-        class data:  # noqa: N801
+        class data:
             offset_key = Store.offset_key
             db = Rdict(str(tmp_path / "db"), Options(raw_mode=True))
 
