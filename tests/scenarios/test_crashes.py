@@ -23,7 +23,7 @@ THIRD_PID = "9f1c1f4e-5a0e-4b7e-8d5c-0a1b2c3d4e02"
 CODES = (CODE, OTHER, CHINEXT)
 DAYS = ("2026-11-20", "2026-11-23", "2026-11-24")
 RANDOM = ("RandomSignalStrategy", {"seed": 5, "probability": 0.5})
-EASY = {"risks": [("LossLimitRisk", {"loss_limit": 1.5})], "min_signal_interval": 5, "volume": 300}
+EASY: dict[str, Any] = {"risks": [("LossLimitRisk", {"loss_limit": 1.5})], "min_signal_interval": 5, "volume": 300}
 CONFIGS = {PID: config(*RANDOM, **EASY), OTHER_PID: config(*RANDOM, **EASY),
            THIRD_PID: config("TrendFollowStrategy", {"short_period": 1, "long_period": 3}, codes=[CODE, CHINEXT], volume=700)}  # fmt: skip
 
@@ -31,7 +31,7 @@ Step = Callable[[Pipeline], None]
 
 
 def course(seed: int, together: bool) -> Iterator[Step]:
-    """Three days: prices of a code a step (or of all of them), commands, closes. What one step publishes does not depend on what happened."""
+    """Three days: prices of a code a step (or of all of them), cancels, closes. The steps do not depend on what happened."""
     random = Random(seed)
     cents = dict.fromkeys(CODES, 1000)
     for date in DAYS:
