@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,15 @@ class Cluster:
             process.wait_for("ExecutionNode ready, processing events...")
         return process
 
+    def only(self, *names: str) -> list[Process]:
+        """Livecores and nodes of these names run when this returns, and no others: those that are missing are started."""
+        for process in self.processes:
+            if process.child.alive and process.name not in names:
+                process.stop()
+        alive = {process.name: process for process in self.processes if process.child.alive}
+        make = {name: self.livecore if name.startswith("livecore") else self.node for name in names}
+        return [alive.get(name) or make[name](name) for name in names]
+
     def run(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """One command of `ginkgo`, to its end."""
         home = self.folder / "home-user"
@@ -172,11 +181,12 @@ class Cluster:
 
     # ---- portfolios -------------------------------------------------------------------------------------------------
 
-    def create(self, name: str, codes: list[str], *, amount: int = 20_000, cash: int = 1_000_000) -> str:
-        """A portfolio by the Python interface, its id; TrendFollowStrategy(1, 2), which trades at every cross."""
+    def create(self, name: str, codes: list[str], *, busy: int | None = None, cash: int = 1_000_000) -> str:
+        """A portfolio by the Python interface, its id. It buys once at the first cross up of a code; busy (a seed): again and again."""
+        given = config(codes) if busy is None else busy_config(codes, busy)
         store = open_store(self.settings)
         try:
-            return create_portfolio(self.settings, store, NewPortfolio(name, "user_uuid", Decimal(cash), config(codes, amount)))
+            return create_portfolio(self.settings, store, NewPortfolio(name, "user_uuid", Decimal(cash), given))
         finally:
             store.engine.dispose()
 
@@ -222,6 +232,20 @@ class Cluster:
         found = self.topics.messages(FEEDBACK, m.Feedback)
         return [r for r in found if not isinstance(r, m.Claim) and r.portfolio_id == portfolio_id]
 
+    def owner(self, portfolio_id: str) -> str:
+        """The node that wrote the newest snapshot."""
+        found = self.snapshot(portfolio_id)
+        return "" if found is None else found.node_id
+
+    def wait_owned(self, portfolio_ids: Iterable[str], nodes: Collection[str], timeout: float = GENEROUS_S) -> None:
+        """Until each portfolio's newest snapshot is of one of these nodes."""
+        ids = list(portfolio_ids)
+        until(
+            lambda: all(self.owner(one) in nodes for one in ids),
+            lambda: f"all on {nodes}; they are on {[self.owner(one) for one in ids]}\n{self.logs()}",
+            timeout,
+        )
+
     def buy(self, portfolio_id: str, code: str) -> m.OrderSubmission:
         """Let the market cross up, and wait until the order that follows has been acknowledged. Nothing fills."""
         before = set(self.orders(portfolio_id))
@@ -239,11 +263,20 @@ class Cluster:
         return order
 
 
-def config(codes: list[str], amount: int) -> dict[str, Any]:
-    """A portfolio that buys at every cross of the last price over the mean of two."""
+def config(codes: list[str]) -> dict[str, Any]:
+    """A portfolio that buys for 20,000 CNY at a cross of the last price over the mean of two."""
+    strategy = {"strategy_id": "trend_follow_strategy_uuid", "params": {"short_period": 1, "long_period": 2}}
+    return _config(codes, strategy, 20_000)
+
+
+def busy_config(codes: list[str], seed: int) -> dict[str, Any]:
+    """A portfolio that buys, and sells what it bought the day before, at every tenth update."""
+    return _config(codes, {"name": "RandomSignalStrategy", "params": {"seed": seed, "probability": 0.2}}, 2_500)
+
+
+def _config(codes: list[str], strategy: dict[str, Any], amount: int) -> dict[str, Any]:
     return {
-        "strategy": {"strategy_id": "trend_follow_strategy_uuid", "params": {"short_period": 1, "long_period": 2}},
-        "risk_managements": [], "sizer": {"sizer_id": "fixed_amount_sizer_uuid", "params": {"amount": amount}},
+        "strategy": strategy, "sizer": {"sizer_id": "fixed_amount_sizer_uuid", "params": {"amount": amount}}, "risk_managements": [],
         "selector": {"name": "FixedSelector", "params": {"codes": codes}}, "min_signal_interval": 0, "max_signal_age": 60,
     }  # fmt: skip
 
