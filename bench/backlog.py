@@ -1,0 +1,157 @@
+"""A prepared market: prices that cross their averages now and then, as the router's batches and as single messages.
+
+Each code has a price every three seconds of event time, as a real level-1 feed has, inside one morning session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import psutil
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from numpy.typing import NDArray
+
+from bench.latency import EVENT_START, codes, portfolio_commands
+from ginkgo_streams import messages as m
+from ginkgo_streams.domain import events as d
+from ginkgo_streams.partitioner import partition_of
+from ginkgo_streams.topics import SLOTS, TICKS
+
+SHORT, LONG = 5, 20
+PERIOD_MS = 3_000
+WAVE = 120
+"""Updates of a code in one rise and fall: a golden and a death cross each. A random walk would cross more often; the more
+crosses, the more of the work is orders, which the other side of the comparison does not make."""
+
+CONFIG = {
+    "strategy": {"name": "TrendFollowStrategy", "params": {"short_period": SHORT, "long_period": LONG}},
+    "risk_managements": [{"name": "PositionRatioRisk", "params": {"max_position_ratio": 0.2, "max_total_position_ratio": 0.8}}],
+    "sizer": {"name": "FixedAmountSizer", "params": {"amount": 50_000}},
+    "selector": {"name": "AllSelector", "params": {}},
+}
+
+
+def trend_commands(portfolios: int) -> list[m.ControlCommand]:
+    """Create and start so many portfolios of TrendFollow 5/20 with a million each."""
+    made = []
+    for command in portfolio_commands(0.0)[: 2 * portfolios]:
+        params = {**command.params, "config": CONFIG, "initial_cash": 1_000_000} if command.params else command.params
+        made.append(msgspec.structs.replace(command, params=params))
+    return made
+
+
+def slots_of(commands: Sequence[m.ControlCommand]) -> list[int]:
+    """The slots in which the portfolios of commands live."""
+    return sorted({partition_of(command.target_id, SLOTS) for command in commands})
+
+
+class Market:
+    """`count` codes, one update after the other, code by code, round after round."""
+
+    def __init__(self, count: int, first_round: int = 0) -> None:
+        self.codes = codes(count)
+        self.start = m.ms(EVENT_START)
+        self.at = first_round * count
+        """Updates given so far."""
+
+    def next(self, count: int) -> d.Quotes:
+        """The next updates."""
+        which = np.arange(self.at, self.at + count)
+        self.at += count
+        code, turn = which % len(self.codes), which // len(self.codes)
+        ts = self.start + turn * PERIOD_MS + code * PERIOD_MS // len(self.codes)
+        data: NDArray[np.int64] = np.zeros((len(d.FIELDS), count), np.int64)
+        price = 100 * np.round(1000 + 40 * np.sin(2 * np.pi * (turn / WAVE + code * 0.618))).astype(np.int64)
+        data[d.TS], data[d.SEQ], data[d.PRICE], data[d.VOLUME], data[d.PREV_CLOSE] = ts, -1, price, 10_000, 100_000
+        data[d.BID] = data[d.ASK] = price
+        return d.Quotes(tuple(self.codes[i] for i in code.tolist()), data)
+
+    @property
+    def now(self) -> int:
+        """Event time of the last update given, ms."""
+        turn, code = divmod(self.at - 1, len(self.codes))
+        return self.start + turn * PERIOD_MS + code * PERIOD_MS // len(self.codes)
+
+
+def batches(market: Market, ticks: int, batch: int, clock_every: int) -> Iterator[bytes]:
+    """`ticks` updates as the router's messages of `batch` updates, a clock in each `clock_every`-th."""
+    for number in range(ticks // batch):
+        quotes = market.next(batch)
+        yield m.encode_ticks(m.Ticks.of(quotes, market.now if number % clock_every == 0 else 0))
+
+
+async def fill_batches(bootstrap: str, slots: Collection[int], messages: Iterator[bytes]) -> int:
+    """Send every message to every slot; how many were sent to each."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_batch_size=1 << 19, linger_ms=5)
+    await producer.start()
+    sent = 0
+    acks: list[asyncio.Future[object]] = []
+    for message in messages:
+        acks += [await producer.send(TICKS, message, str(slot).encode(), slot) for slot in slots]
+        sent += 1
+        if len(acks) > 2000:
+            await asyncio.gather(*acks)
+            acks.clear()
+    await asyncio.gather(*acks)
+    await producer.stop()
+    return sent
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str, topic: str) -> int:
+    """The sum of a group's committed offsets of a topic."""
+    offsets: dict[TopicPartition, object] = await admin.list_consumer_group_offsets(group)
+    return sum(max(0, at.offset) for tp, at in offsets.items() if tp.topic == topic)  # type: ignore[attr-defined]
+
+
+class Commit(NamedTuple):
+    """What was seen at a change of the committed offsets: when (s), their sum, and the CPU seconds of the process until then."""
+
+    at: float
+    done: int
+    cpu_s: float
+
+
+async def watch_commits(bootstrap: str, group: str, topic: str, total: int, pid: int, timeout_s: float) -> list[Commit]:
+    """Every change of a group's committed offsets until their sum is `total`. Raises RuntimeError after `timeout_s`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        found: list[Commit] = []
+        deadline = time.monotonic() + timeout_s
+        while not found or found[-1].done < total:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{group} committed {found[-1].done if found else 0} of {total} messages of {topic} in {timeout_s:g} s")
+            done = await committed(admin, group, topic)
+            if not found or done > found[-1].done:
+                times = psutil.Process(pid).cpu_times()
+                found.append(Commit(time.monotonic(), done, times.user + times.system))
+            await asyncio.sleep(0.1)
+        return found
+    finally:
+        await admin.close()
+
+
+class Rate(NamedTuple):
+    """Per second, and per second of the process's CPU."""
+
+    per_s: float
+    per_cpu_s: float
+
+
+def steady_rate(commits: Sequence[Commit], total: int) -> Rate:
+    """Messages between a fifth and nine tenths of the way: start and end are left out.
+
+    A commit lags behind what is done by the same time throughout, so the lag drops out of the difference.
+    """
+    inside = [commit for commit in commits if 0.2 * total <= commit.done <= 0.9 * total]
+    if len(inside) < 2 or inside[-1].at - inside[0].at < 2:
+        raise RuntimeError(f"too short to measure: {len(inside)} commits; give more ticks")
+    first, last = inside[0], inside[-1]
+    done = last.done - first.done
+    return Rate(done / (last.at - first.at), done / (last.cpu_s - first.cpu_s))

@@ -1,0 +1,166 @@
+"""Evaluations (price update x portfolio) per second of one worker, against a Quix Streams application doing the same ones.
+
+Both work off a prepared backlog on the same broker, one process each, one after the other. Ours: the node as it runs in production,
+fed with the router's batches in every slot that has portfolios: admission, windows, TrendFollow 5/20, orders, snapshots, durable
+checkpoints. Quix: two applications, see bench/quix.py. The rate is that of the offsets committed, so of work that is durable.
+
+    python -m bench.evaluations --codes 500 --ticks 600000
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+
+from bench.backlog import Market, Rate, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
+from bench.latency import PORTFOLIOS, send_commands, start, wait_for_count
+from bench.quix import GROUP
+from ginkgo_streams import messages as m
+from ginkgo_streams.domain import events as d
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.engine.topics import kept
+from ginkgo_streams.local.kafka import Broker
+from ginkgo_streams.partitioner import partition_of
+from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
+
+BATCH = 250
+"""Updates in a message of the router: what comes in its window of 10 ms at 25,000 a second."""
+
+CLOCK_TICKS = 20_000
+"""The router adds a clock once a second of wall time: at about this rate, once in so many updates."""
+
+PARTITIONS = 10
+TIMEOUT_S = 300.0
+
+
+def node(folder: Path, bootstrap: str) -> subprocess.Popen[bytes]:
+    """An execution node, ready."""
+    arguments = ("worker", "start", "--type", "execution_node", "--node-id", "bench_node")
+    return start(folder, "node", *arguments, bootstrap=bootstrap, wait="ExecutionNode ready")
+
+
+def with_portfolios(folder: Path, bootstrap: str, commands: list[m.ControlCommand]) -> None:
+    """Let a node make the portfolios, and stop it."""
+    first = node(folder, bootstrap)
+    try:
+        asyncio.run(send_commands(bootstrap, commands))
+        wait_for_count(folder / "node.log", "running: command", len(commands) // 2)
+    finally:
+        first.terminate()
+        first.wait(30)
+
+
+def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int) -> Rate:
+    """Evaluations of one node."""
+    commands = trend_commands(PORTFOLIOS)
+    with_portfolios(folder, bootstrap, commands)
+    slots = slots_of(commands)
+    clock_every = max(1, CLOCK_TICKS // batch)
+    sent = asyncio.run(fill_batches(bootstrap, slots, batches(Market(codes), ticks, batch, clock_every)))
+    worker = node(folder, bootstrap)
+    try:
+        total = sent * len(slots)
+        commits = asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, total, worker.pid, TIMEOUT_S))
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    if "Order submitted" not in (folder / "node.log").read_text(errors="replace"):
+        raise RuntimeError(f"the node made no order: nothing was evaluated; see {folder / 'node.log'}")
+    return _times(steady_rate(commits, total), batch * PORTFOLIOS / len(slots))
+
+
+def fill_single(bootstrap: str, topic: str, market: Market, ticks: int, owners: Sequence[str]) -> int:
+    """Send `ticks` updates one by one, keyed by code, or once to each of `owners`. How many messages that were."""
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
+    sent = 0
+    for _ in range(ticks // 10_000):
+        quotes = market.next(10_000)
+        for code, ts, price in zip(quotes.codes, quotes.data[d.TS].tolist(), quotes.data[d.PRICE].tolist(), strict=True):
+            cny = m.number(price)
+            update = m.PriceUpdate(timestamp=m.iso(ts), code=code, price=cny, volume=10_000, prev_close=10.0, bid_price=cny, ask_price=cny)
+            value = m.encode(update)
+            for key in owners or (code,):
+                producer.produce(topic, value, key.encode(), partition_of(key, PARTITIONS))
+                sent += 1
+        producer.flush()
+    return sent
+
+
+def quix(folder: Path, bootstrap: str, codes: int, ticks: int, keyed_by: str) -> Rate:
+    """Evaluations of the Quix application, for as many messages as `ticks`."""
+    topic = f"bench.quix.{keyed_by}"
+    asyncio.run(provision(bootstrap, [kept(topic, PARTITIONS, 1)], 60))
+    owners = [command.target_id for command in trend_commands(PORTFOLIOS)[::2]] if keyed_by == "portfolio" else []
+    each = 1 if owners else PORTFOLIOS
+    sent = fill_single(bootstrap, topic, Market(codes), ticks // len(owners) if owners else ticks, owners)
+    arguments = [sys.executable, "-W", "ignore", "-m", "bench.quix", bootstrap, topic, str(each), str(folder / f"quix.{keyed_by}")]
+    with (folder / "quix.log").open("wb") as log:
+        worker = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log)
+    try:
+        commits = asyncio.run(watch_commits(bootstrap, GROUP, topic, sent, worker.pid, TIMEOUT_S))
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        out, _ = worker.communicate(timeout=60)
+    if not int(out.decode().rpartition("crosses: ")[2] or 0):
+        raise RuntimeError(f"the Quix application saw no cross: nothing was evaluated; see {folder / 'quix.log'}")
+    return _times(steady_rate(commits, sent), each)
+
+
+def _times(rate: Rate, factor: float) -> Rate:
+    return Rate(round(rate.per_s * factor), round(rate.per_cpu_s * factor))
+
+
+def measure(codes: int, ticks: int, quix_ticks: int, batch: int = BATCH, rounds: int = 1) -> dict[str, Any]:
+    """Ours and both Quix applications in turn: medians of evaluations a second (also of CPU), and their ratios."""
+    results: dict[str, list[Rate]] = {"ours": [], "quix_by_portfolio": [], "quix_by_code": []}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            broker = Broker(folder / "kafka", heap_mb=512)
+            broker.start()
+            try:
+                asyncio.run(provision(broker.bootstrap, all_topics(), 60))
+                results["ours"].append(ours(folder, broker.bootstrap, codes, ticks, batch))
+                if quix_ticks:
+                    results["quix_by_portfolio"].append(quix(folder, broker.bootstrap, codes, quix_ticks, "portfolio"))
+                    results["quix_by_code"].append(quix(folder, broker.bootstrap, codes, quix_ticks, "code"))
+            finally:
+                broker.stop()
+        print(f"evaluations, {codes} codes: { {who: rates[-1] for who, rates in results.items() if rates} }", file=sys.stderr)
+    medians = {who: Rate(*(statistics.median(each) for each in zip(*rates, strict=True))) for who, rates in results.items() if rates}
+    ratios = {
+        who: {"per_s": round(medians["ours"].per_s / rate.per_s, 2), "per_cpu_s": round(medians["ours"].per_cpu_s / rate.per_cpu_s, 2)}
+        for who, rate in medians.items()
+        if who != "ours"
+    }
+    return {
+        "codes": codes, "portfolios": PORTFOLIOS, "batch": batch, "rounds": rounds,
+        "evaluations": {who: rate._asdict() for who, rate in medians.items()}, "ratio": ratios,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--codes", type=int, default=500)
+    parser.add_argument("--ticks", type=int, default=600_000, help="price updates for the node")
+    parser.add_argument("--quix-ticks", type=int, default=300_000, help="messages for each Quix application (0: leave them out)")
+    parser.add_argument("--batch", type=int, default=BATCH, help="price updates in one message of the router")
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    print(json.dumps(measure(options.codes, options.ticks, options.quix_ticks, options.batch, options.rounds)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The other side of the comparison: the same evaluations in a Quix Streams application, with its state in RocksDB.
+
+As its documentation writes such an application: single messages, a stateful function that reads the window, adds the price, writes
+it back and evaluates it. At least once, changelog topics on, commits every three seconds, as ours. No ledger, no orders.
+
+portfolio: a message is keyed by portfolio, since cash and positions of a portfolio are over all codes; one evaluation a message.
+code: a message is keyed by code and evaluated for every portfolio from one reading of the window. There are no portfolios in it,
+only crosses; it is what would have to be fanned out to portfolios afterwards.
+
+    python -m bench.quix BOOTSTRAP TOPIC EVALUATIONS STATE_DIR      (ends at SIGTERM and prints how many crosses it saw)
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from quixstreams import Application
+
+from bench.backlog import LONG, SHORT
+
+GROUP = "bench_quix"
+COMMIT_S = 3.0
+
+
+def crosses(closes: list[int]) -> int:
+    """1 for a golden cross, -1 for a death cross, 0 for none, from LONG + 1 closes."""
+    long_sum, short_sum = sum(closes[1:]), sum(closes[-SHORT:])
+    now = short_sum * LONG - long_sum * SHORT
+    before = (short_sum - closes[-1] + closes[-SHORT - 1]) * LONG - (long_sum - closes[-1] + closes[0]) * SHORT
+    return int(now > 0 >= before) - int(now < 0 <= before)
+
+
+def main(bootstrap: str, topic: str, evaluations: int, state_dir: str) -> None:
+    """Run it until SIGTERM. evaluations: of each message."""
+    app = Application(
+        broker_address=bootstrap, consumer_group=GROUP, auto_offset_reset="earliest", commit_interval=COMMIT_S, state_dir=state_dir,
+        loglevel="WARNING",
+    )  # fmt: skip
+    found = 0
+
+    def evaluate(value: dict[str, Any], state: Any) -> None:
+        nonlocal found
+        closes: list[int] = state.get(value["code"], [])
+        closes.append(round(value["price"] * 10_000))
+        del closes[: -LONG - 1]
+        state.set(value["code"], closes)
+        if len(closes) > LONG:
+            for _ in range(evaluations):
+                found += crosses(closes) != 0
+
+    stream = app.dataframe(app.topic(topic, key_deserializer="str", value_deserializer="json"))
+    stream.update(evaluate, stateful=True)
+    app.run()
+    print(f"crosses: {found}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
