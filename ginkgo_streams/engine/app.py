@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     async def on_started(self) -> None:
         """All is running."""
+        gc.collect()
+        gc.freeze()  # what lives from the start on need not be looked at by every collection
         self._watchdog = asyncio.ensure_future(watch(self, self.runners))
         await super().on_started()
         for step in self.when_ready:

@@ -292,11 +292,12 @@ class Runner:
     # ---- the writer ---------------------------------------------------------------------------------------------
 
     async def _write_loop(self) -> None:
-        spent = 0.0
+        ended = spent = 0.0
         while True:
             await self._arrived.wait()
-            # Let the agents hand over as much again as the last round took: what arrives together is cheaper together.
-            await asyncio.sleep(min(spent, GATHER_MAX_S))
+            # Leave the agents as much time as the last round took: what arrives together is cheaper together.
+            if (pause := ended + min(spent, GATHER_MAX_S) - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
             began = time.monotonic()
             self._arrived.clear()
             items = list(self._inbox)
@@ -313,7 +314,8 @@ class Runner:
                     self.progress += taken
                     self.counts["out_of_turn"] += len(arrived) - taken
             point("after_apply")
-            spent = time.monotonic() - began
+            ended = time.monotonic()
+            spent = ended - began
             await self._send_group(items[0].timestamp if items else 0.0)
 
     async def _send_group(self, oldest: float) -> None:
