@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from numpy.typing import NDArray
 
-from bench.latency import EVENT_START, codes, portfolio_commands
+from bench.latency import EVENT_START, STEP_S, codes, portfolio_commands
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
 from ginkgo_streams.partitioner import partition_of
@@ -101,6 +101,21 @@ async def fill_batches(bootstrap: str, slots: Collection[int], messages: Iterato
     await asyncio.gather(*acks)
     await producer.stop()
     return sent
+
+
+async def pace_batches(bootstrap: str, slots: Collection[int], market: Market, ticks_per_s: int, seconds: float) -> int:
+    """Send updates at a rate, a message to each slot every 20 ms and a clock a second; how many messages were sent to each."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    steps = round(seconds / STEP_S)
+    due = time.monotonic()
+    for message in batches(market, steps * round(ticks_per_s * STEP_S), round(ticks_per_s * STEP_S), round(1 / STEP_S)):
+        for slot in slots:
+            await producer.send(TICKS, message, str(slot).encode(), slot)
+        due += STEP_S
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+    await producer.stop()
+    return steps
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str, topic: str) -> int:

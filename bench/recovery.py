@@ -1,0 +1,153 @@
+"""How long a node takes to have its state again, against the size of the state.
+
+Ten portfolios on 100, 1,000 and 5,000 codes with full windows. The node is ended and started again at once, three times:
+killed with its disk lost (what another machine would do); killed, its disk there (a copy that was not given back is not trusted);
+stopped cleanly, its disk there. Each time: from the claim of its slots to "slots loaded", which is recovery itself, and from the start of
+the process to "ExecutionNode ready". After a kill the latter includes the wait for Kafka to give the dead member up.
+
+With --load-seconds: before it ends the node runs under 1,000 updates a second for so long. The changelog keeps all that was written in the
+last ten minutes (see engine/topics.py), so it is this, not the state, that a lost disk costs.
+
+    python -m bench.recovery --codes 5000 --load-seconds 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.backlog import LONG, Market, batches, fill_batches, pace_batches, slots_of, trend_commands, watch_commits
+from bench.latency import PORTFOLIOS, send_commands
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.local.kafka import Broker
+from ginkgo_streams.topics import NODE_APP, TICKS, all_topics, changelog
+
+LOAD_TICKS_PER_S = 1_000
+TIMEOUT_S = 120.0
+
+
+class Node:
+    """A node whose lines are timed as they come."""
+
+    def __init__(self, folder: Path, bootstrap: str) -> None:
+        self.started = time.monotonic()
+        self.lines: list[tuple[float, str]] = []
+        command = [sys.executable, "-m", "ginkgo_streams.cli.main", "worker", "start", "--type", "execution_node", "--node-id", "bench_node"]
+        environment = {**os.environ, "GINKGO_HOME": str(folder), "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append((time.monotonic() - self.started, line.rstrip()))
+
+    def seen(self, text: str) -> list[float]:
+        """When the lines with a text came, seconds after the start."""
+        return [at for at, line in list(self.lines) if text in line]
+
+    def wait_for(self, text: str, count: int = 1) -> float:
+        """When the text came for the `count`-th time. Raises RuntimeError with the log."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while len(self.seen(text)) < count:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(line for _, line in self.lines[-30:])
+                raise RuntimeError(f"no {text!r} of the node in {TIMEOUT_S:g} s:\n{tail}")
+            time.sleep(0.02)
+        return self.seen(text)[count - 1]
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ctrl+C's way: drained, given back."""
+        self.process.terminate()
+        self.process.wait(60)
+
+
+def changelog_bytes(broker: Broker) -> int:
+    """Bytes of the node's two changelogs."""
+    names = tuple(changelog(NODE_APP, table) for table in ("portfolios", "windows"))
+    return sum(f.stat().st_size for folder in (broker.folder / "data").iterdir() if folder.name.startswith(names) for f in folder.glob("*.log"))
+
+
+def disk_of(folder: Path) -> list[Path]:
+    """The folders of the node's local copies."""
+    return [path for path in folder.rglob(NODE_APP) if path.is_dir()]
+
+
+def restarted(folder: Path, bootstrap: str) -> tuple[Node, dict[str, float]]:
+    """A node started again, and how long that took."""
+    node = Node(folder, bootstrap)
+    ready = node.wait_for("ExecutionNode ready")
+    loaded, claimed = node.wait_for("slots loaded"), node.seen("claimed")[-1]
+    return node, {"recovery_s": round(loaded - claimed, 2), "start_to_ready_s": round(ready, 2)}
+
+
+def run(folder: Path, broker: Broker, codes: int, load_s: float) -> dict[str, Any]:
+    """All three restarts with the windows of so many codes."""
+    bootstrap = broker.bootstrap
+    commands = trend_commands(PORTFOLIOS)
+    slots = slots_of(commands)
+    market = Market(codes)
+    node = Node(folder, bootstrap)
+    node.wait_for("ExecutionNode ready")
+    asyncio.run(send_commands(bootstrap, commands))
+    node.wait_for("running: command", PORTFOLIOS)
+    sent = asyncio.run(fill_batches(bootstrap, slots, batches(market, (LONG + 2) * codes, min(codes, 1000), 1)))
+    sent += asyncio.run(pace_batches(bootstrap, slots, market, LOAD_TICKS_PER_S, load_s))
+    asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), node.process.pid, TIMEOUT_S))
+    result: dict[str, Any] = {"codes": codes, "load_s": load_s}
+    node.kill()
+    for path in disk_of(folder):
+        shutil.rmtree(path)
+    result["changelog_mb"] = round(changelog_bytes(broker) / 1e6, 1)
+    node, result["disk_lost"] = restarted(folder, bootstrap)
+    node.kill()
+    node, result["killed"] = restarted(folder, bootstrap)
+    node.stop()
+    node, result["stopped"] = restarted(folder, bootstrap)
+    node.stop()
+    if not disk_of(folder):
+        raise RuntimeError(f"the node has no copies under {folder}: none of this was measured as it says")
+    return result
+
+
+def measure(codes: int, load_s: float) -> dict[str, Any]:
+    """One size on a broker of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        broker = Broker(Path(name) / "kafka", heap_mb=512)
+        broker.start()
+        try:
+            asyncio.run(provision(broker.bootstrap, all_topics(), 60))
+            result = run(Path(name), broker, codes, load_s)
+        finally:
+            broker.stop()
+    print(f"recovery: {result}", file=sys.stderr)
+    return result
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--codes", type=int, nargs="+", default=[100, 1000, 5000])
+    parser.add_argument("--load-seconds", type=float, default=0)
+    options = parser.parse_args()
+    print(json.dumps([measure(codes, options.load_seconds) for codes in options.codes]))
+
+
+if __name__ == "__main__":
+    main()
