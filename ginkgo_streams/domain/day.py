@@ -37,7 +37,8 @@ def settle(market: Market, portfolio: Portfolio, today: int, ts: int, changes: C
 
 
 def correct(market: Market, portfolio: Portfolio, day: int, changes: Changes) -> None:
-    """Prices of the closing auction, stamped at the close, may come behind the clock that ended the day: the row follows them."""
+    """Prices of the closing auction, stamped at the close, and reports of the day's fills and expiries may come behind the clock
+    that ended the day: the row follows them."""
     if portfolio.history and portfolio.history[-1].day == day:
         last = portfolio.history[-1]
         row = _row(market, portfolio, day, last.ts, portfolio.history[:-1])

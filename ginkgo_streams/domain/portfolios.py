@@ -109,6 +109,7 @@ class Portfolios:
             changes.alerts.append(unknown(report, f"there is no portfolio {report.portfolio_id} in this slot"))
             return changes
         apply_report(self._market, portfolio, report, changes)
+        self._correct(portfolio, self._market.profile.trading_day(report.ts), changes)
         self._touched.add(portfolio.portfolio_id)
         return self._done(changes)
 
@@ -242,10 +243,14 @@ class Portfolios:
             ]
         return np.array(rows, np.intp)
 
+    def _correct(self, portfolio: Portfolio, of: int, changes: Changes) -> None:
+        """Something of a day came behind the clock that ended it: until the next session its row follows."""
+        if of < portfolio.day and self._market.windows.newest < self._market.profile.session_open_ts(portfolio.day):
+            day.correct(self._market, portfolio, of, changes)
+
     def _see(self, portfolio_id: str, batch: Batch, quoted: int, changes: Changes) -> None:
         portfolio, kit = self.portfolios[portfolio_id], self._kits[portfolio_id]
-        if quoted < portfolio.day and self._market.windows.newest < self._market.profile.session_open_ts(portfolio.day):
-            day.correct(self._market, portfolio, quoted, changes)
+        self._correct(portfolio, quoted, changes)
         if portfolio.status != "running":
             return
         if isinstance(kit, BadConfig):

@@ -210,6 +210,17 @@ def test_s1_8a_order_open_at_the_close_expires_and_releases_its_cash() -> None:
     assert pipeline.audit().ok
 
 
+def test_s1_8a_row_of_the_day_has_what_is_reported_just_behind_the_clock_that_ended_it() -> None:
+    pipeline = opened(config(params=script({"14:56:03": f"buy {CODE}, buy {OTHER}"})))
+    pipeline.send(price("14:56:03", 10.0), price("14:56:03", 10.0, OTHER))
+    pipeline.send(price("14:56:06", 10.0), settle=False)  # CODE fills, OTHER expires
+    pipeline.clock("15:00:01", settle=False)
+    pipeline.settle()  # ticks and clock are read before the reports
+    assert {pipeline.kinds(order.order_id)[-1] for order in pipeline.orders()} == {"order_filled", "order_expired"}
+    (row,) = pipeline.snapshot().history
+    assert (row["cash"], row["total_value"], row["position_count"]) == (89_994.9, 99_994.9, 1)
+
+
 def test_s1_5_rule_met_gives_an_order_through_risk_and_sizer() -> None:
     pipeline = opened(config(params=script(BUY), volume=5_000, risks=[("PositionRatioRisk", {"max_position_ratio": 0.3})]))
     pipeline.send(price("10:00:03", 10.0))
