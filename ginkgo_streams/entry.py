@@ -26,7 +26,9 @@ def livecore() -> faust.App:
 
 
 def _built(build: Callable[[Settings], faust.App], role: Role) -> faust.App:
+    from ginkgo_streams.apps.exchange_rules import NoBrokerAdapter
+
     try:
         return build(load_settings(role=role))
-    except ConfigErrors as error:
+    except (ConfigErrors, NoBrokerAdapter) as error:
         raise SystemExit(f"[ERROR] {error}") from None

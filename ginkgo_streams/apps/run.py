@@ -11,7 +11,6 @@ from ginkgo_streams.apps.livecore import livecore_app
 from ginkgo_streams.apps.node import node_app
 from ginkgo_streams.config import Settings
 from ginkgo_streams.engine.app import EngineApp, run
-from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 
 
 def run_node(settings: Settings) -> int:
@@ -38,6 +37,6 @@ def _run(build: Callable[[Settings], EngineApp], settings: Settings) -> int:
     set_up_logging()
     try:
         return run(build(settings))
-    except (NoBrokers, TopicMismatch, NoBrokerAdapter) as error:
+    except NoBrokerAdapter as error:
         logging.getLogger("ginkgo").error("%s", error)
         return 1

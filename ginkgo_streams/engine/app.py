@@ -15,7 +15,8 @@ import uvloop
 
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.assignor import NodeAssignor
-from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.fatal import cannot_start, die
+from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.engine.table import SMALL_ROCKSDB, FencedTable
 from ginkgo_streams.engine.watchdog import watch
@@ -51,6 +52,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.after_release: list[Callable[[], Awaitable[None]]] = []
         self.after_stop: list[Callable[[], Awaitable[None]]] = []
         self._watchdog: asyncio.Task[None] | None = None
+        self._is_whole = False
         super().__init__(
             settings.app_id,
             broker=[f"kafka://{address.strip()}" for address in settings.bootstrap.split(",")],
@@ -103,8 +105,11 @@ class EngineApp(faust.App):  # type: ignore[misc]
     async def on_first_start(self) -> None:
         """Before anything connects: topics, broadcast tables."""
         self.engine.datadir.mkdir(parents=True, exist_ok=True)
-        for step in self.before_start:
-            await step()
+        try:
+            for step in self.before_start:
+                await step()
+        except (NoBrokers, TopicMismatch) as error:
+            cannot_start(error)
         await super().on_first_start()
 
     async def on_started(self) -> None:
@@ -112,6 +117,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         gc.collect()
         gc.freeze()  # what lives from the start on need not be looked at by every collection
         self._watchdog = asyncio.ensure_future(watch(self, self.runners))
+        self._is_whole = True
         await super().on_started()
         for step in self.when_ready:
             await step()
@@ -119,12 +125,13 @@ class EngineApp(faust.App):  # type: ignore[misc]
     async def on_stop(self) -> None:
         """Give the slots back while we are still a member, then let Faust leave the group."""
         internals.cancel_quietly(self._watchdog)
-        for step in self.before_stop:
-            await step()
-        for runner in self.runners:
-            await runner.release()
-        for step in self.after_release:
-            await step()
+        if self._is_whole:  # else it is stopped in its start: there is nothing to give back, and no producer to say so with
+            for step in self.before_stop:
+                await step()
+            for runner in self.runners:
+                await runner.release()
+            for step in self.after_release:
+                await step()
         await super().on_stop()
         for runner in self.runners:
             runner.stop()

@@ -19,8 +19,19 @@ def die(reason: str, error: BaseException | None = None) -> NoReturn:
     log.critical("%s: this process ends now and has to be started again", reason)
     if error is not None:
         traceback.print_exception(error, file=sys.stderr)
+    _end(EXIT_FATAL)
+
+
+def cannot_start(reason: BaseException) -> NoReturn:
+    """Say in one line why this process cannot start, and end at once, with exit status 1: it owns nothing yet that a clean-up would
+    have to give back, and Faust's would bury the line under tracebacks."""
+    log.error("%s", reason)
+    _end(1)
+
+
+def _end(status: int) -> NoReturn:
     for handler in logging.getLogger().handlers:
         handler.flush()
     sys.stderr.flush()
     sys.stdout.flush()
-    os._exit(EXIT_FATAL)
+    os._exit(status)

@@ -58,7 +58,7 @@ def test_s3_1_node_when_started_then_it_is_registered_beats_and_has_its_portfoli
     node.wait_for("[INFO] Starting heartbeat sender (interval: 10s)")
     node.wait_for("[INFO] Heartbeat sent to Redis: heartbeat:node:execution_node_001")
     assert view.get("heartbeat:node:execution_node_001") == "alive"
-    assert 0 < int(view.ttl("heartbeat:node:execution_node_001")) <= 30  # type: ignore[arg-type]
+    assert 0 < int(view.ttl("heartbeat:node:execution_node_001")) <= 30
     assert view.smembers("nodes:active") == {"execution_node_001"}
     info = view.hgetall("execution_node:execution_node_001:info")
     assert isinstance(info, dict)
