@@ -78,7 +78,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             web_enabled=bool(settings.web_port),
             web_port=settings.web_port or 6066,
             web_bind=settings.web_bind,
-            canonical_url=f"http://{settings.node_id}",
+            canonical_url=internals.member_url(settings.node_id),
             autodiscover=False,
             Table=FencedTable,
             Worker=internals.Worker,

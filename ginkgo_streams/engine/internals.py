@@ -117,12 +117,23 @@ class Transport(driver.Transport):  # type: ignore[misc]
     Producer = Producer
 
 
-class Worker(faust.Worker):  # type: ignore[misc]
-    """Says by which signal it is stopped, and prints no spinner, whose escape codes would stand in front of our lines."""
+def member_url(node_id: str) -> str:
+    """What a member of the group is called, in Faust's own words."""
+    return f"http://{node_id}"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+
+class Worker(faust.Worker):  # type: ignore[misc]
+    """Says by which signal it is stopped, and prints no spinner, whose escape codes would stand in front of our lines.
+
+    Faust's own command line turns the web server on, at one port for all processes of a machine, and may rename the member in the
+    group: here both stay as the engine's settings have them.
+    """
+
+    def __init__(self, app: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(app, *args, **kwargs)
         self.spinner = None
+        app.conf.web_enabled = bool(app.engine.web_port)
+        app.conf.canonical_url = member_url(app.engine.node_id)
 
     def _schedule_shutdown(self, number: signal.Signals) -> None:
         if not self._signal_stop_time:
@@ -254,9 +265,13 @@ class LocalCopy:
         self._db.write(batch)
 
     def wipe(self) -> None:
-        """Throw the copy away; the next recovery reads the whole changelog."""
-        keys = [bytes(key) for key, _ in self._db.items()]
-        self.write((), deletes=keys)
+        """Throw the copy away; the next recovery reads the whole changelog.
+
+        The offset is put to "nothing read" and not removed: Faust's recovery remembers what it has read of a partition, and
+        goes on from there where the store names no offset.
+        """
+        keys = [bytes(key) for key, _ in self._db.items() if key != self._store.offset_key]
+        self.write((), deletes=keys, offset=-1)
 
 
 def cancel_quietly(task: asyncio.Task[Any] | None) -> None:

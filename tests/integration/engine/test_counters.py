@@ -93,6 +93,21 @@ def test_counters_node_thrown_out_gets_the_same_slots_back(toys: ToyCluster) -> 
     toys.audit()
 
 
+def test_counters_rebalance_between_recovery_and_load_recovers_whole_again(toys: ToyCluster) -> None:
+    """The copies are thrown away, for they were not given back: what was read into them must not count as read."""
+    first = toys.node("n1")
+    first.wait_for("OWNS", 4)
+    toys.feed(200)
+    toys.settle()
+    assert first.stop() == 0
+    second = toys.node("n2", TOY_REJOIN="1")
+    second.wait_for("OWNS", 4)
+    assert second.text().count("thrown away") == 2 * 4
+    toys.feed(50)
+    toys.settle()
+    toys.audit()
+
+
 def test_counters_broker_killed_and_restarted_are_exact(toys: ToyCluster, fresh_kafka: Broker) -> None:
     node = toys.node("n1")
     node.wait_for("OWNS", 4)

@@ -95,4 +95,4 @@ def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) ->
     assert Table.data.db.get(Store.offset_key) == b"7"
     copy.wipe()
     assert copy.get(b"a") is None
-    assert Table.data.db.get(Store.offset_key) is None
+    assert Table.data.db.get(Store.offset_key) == b"-1"

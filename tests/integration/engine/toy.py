@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ginkgo_streams.engine.app import AppSettings, EngineApp, consume, run
-from ginkgo_streams.engine.internals import send
+from ginkgo_streams.engine.internals import request_rejoin, send
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.engine.runner import Runner
@@ -94,12 +94,26 @@ class Counters:
         return str(self.sum).encode()
 
 
+class RejoinsOnce(Runner):
+    """Asks for another rebalance where its slots are recovered and would be loaded, the first time."""
+
+    rejoined = False
+
+    async def load(self) -> None:
+        if self.rejoined:
+            await super().load()
+            return
+        self.rejoined = True
+        request_rejoin(self.app)
+
+
 def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     """The app of one node."""
     app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir))
     topic = app.raw_topic(INPUT)
     tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
-    runner = Runner(
+    kind = RejoinsOnce if "TOY_REJOIN" in os.environ else Runner
+    runner = kind(
         app, "toy", tables, Counters, [INPUT],
         claims=lambda index: [(OUTPUT, index)],
         claim_message=lambda index, epoch: json.dumps({"claim": True, "source": index, "epoch": epoch}).encode(),
