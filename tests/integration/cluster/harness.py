@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,7 @@ class Process:
     def __init__(self, name: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.log = folder / f"{name}.{time.monotonic_ns()}.log"
-        self.child: Child = spawn(name, ["env", *_unset(), *command], self.log, bound=True, env=environment, cwd=REPO)
+        self.child: Child = spawn(name, ["env", *_unset(environment), *command], self.log, bound=True, env=environment, cwd=REPO)
 
     def text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -158,7 +159,7 @@ class Cluster:
         home = self.folder / "home-user"
         home.mkdir(exist_ok=True)
         environment = {**os.environ, **self.environment, "GINKGO_HOME": str(home)}
-        command = ["env", *_unset(), *ginkgo(*arguments)]
+        command = ["env", *_unset({}), *ginkgo(*arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=REPO, check=False)
 
     def audit(self) -> dict[str, Any]:
@@ -219,17 +220,25 @@ class Cluster:
         """Until the newest snapshot has a status."""
         return self.wait_snapshot(portfolio_id, lambda s: s.status == status, f"status {status}")
 
+    def good(self, topic: str, kind: Any) -> list[Any]:
+        """The messages of a topic, without what is none."""
+        found = []
+        for record in self.topics.records(topic):
+            with contextlib.suppress(m.BadMessage):
+                found.append(m.decode(record.value, kind))
+        return found
+
     def orders(self, portfolio_id: str) -> dict[str, m.OrderSubmission]:
         """By id, in order of the first submission."""
         found: dict[str, m.OrderSubmission] = {}
-        for message in self.topics.messages(SUBMISSION, m.OrderMessage):
+        for message in self.good(SUBMISSION, m.OrderMessage):
             if isinstance(message, m.OrderSubmission) and message.portfolio_id == portfolio_id:
                 found.setdefault(message.order_id, message)
         return found
 
     def reports(self, portfolio_id: str) -> list[Any]:
         """The exchange's reports, without claims."""
-        found = self.topics.messages(FEEDBACK, m.Feedback)
+        found = self.good(FEEDBACK, m.Feedback)
         return [r for r in found if not isinstance(r, m.Claim) and r.portfolio_id == portfolio_id]
 
     def owner(self, portfolio_id: str) -> str:
@@ -286,6 +295,6 @@ def ginkgo(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "ginkgo_streams.cli.main", *arguments]
 
 
-def _unset() -> list[str]:
-    """Options of env(1) that take this machine's own settings away."""
-    return [f"--unset={name}" for name in PLAIN]
+def _unset(environment: Mapping[str, str]) -> list[str]:
+    """Options of env(1) that take away this machine's own settings, but not those of the test."""
+    return [f"--unset={name}" for name in PLAIN if name not in environment]
