@@ -367,6 +367,7 @@ class Snapshot(msgspec.Struct, kw_only=True, rename={"v": "_v"}):
 _encoder = msgspec.json.Encoder()
 _market_one: msgspec.json.Decoder[MarketMessage] = msgspec.json.Decoder(MarketMessage)
 _market_many: msgspec.json.Decoder[list[MarketMessage]] = msgspec.json.Decoder(list[MarketMessage])
+_parts: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _ticks_encoder = msgspec.msgpack.Encoder()
 _ticks_decoder = msgspec.msgpack.Decoder(Ticks)
@@ -390,6 +391,14 @@ def decode_market(data: bytes | None) -> list[MarketMessage]:
     if data is not None and data.lstrip()[:1] == b"[":
         return _decoded(data, _market_many)  # type: ignore[no-any-return]
     return [_decoded(data, _market_one)]
+
+
+def market_parts(data: bytes) -> list[bytes] | None:
+    """The elements of an array of market data, each as its bytes; None where the value is no array."""
+    try:
+        return [bytes(part) for part in _parts.decode(data)]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def encode_ticks(ticks: Ticks) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ginkgo_streams import messages as m
@@ -12,10 +13,35 @@ from ginkgo_streams.routing import Router
 from ginkgo_streams.slots.exchange import Market
 from ginkgo_streams.topics import MARKET_DATA
 
+NAMED = 10
+"""Bad updates of one array that are named in the dead letter; all of them are counted."""
 
-def decode(value: bytes | None) -> Market:
-    """Prices and the newest clock of a message. Raises BadMessage for the whole of it."""
-    updates = m.decode_market(value)
+
+def decode(value: bytes | None) -> tuple[Market, m.BadMessage | None]:
+    """Prices and the newest clock of a message; and what is wrong with those updates of an array that are left out, None where all
+    are good: one bad update may not silence the other codes of a snapshot. Raises BadMessage where nothing is good."""
+    try:
+        return _market(m.decode_market(value)), None
+    except m.BadMessage as error:
+        parts = m.market_parts(value or b"")
+        if parts is None:
+            raise
+        whole = error
+    good: list[m.MarketMessage] = []
+    wrong: list[str] = []
+    for number, part in enumerate(parts):
+        try:
+            updates = m.decode_market(part)
+            _market(updates)
+            good += updates
+        except m.BadMessage as error:
+            wrong.append(f"[{number}]: {error}")
+    if not good:
+        raise whole
+    return _market(good), m.BadMessage(f"{len(wrong)} of {len(parts)} updates are left out: {'; '.join(wrong[:NAMED])}")
+
+
+def _market(updates: list[m.MarketMessage]) -> Market:
     prices = [u for u in updates if isinstance(u, m.PriceUpdate)]
     foreign = next((u for u in prices if u.market != "CN"), None)
     if foreign is not None:
@@ -28,8 +54,11 @@ def market_data(app: EngineApp, exchange: Runner, router: Router) -> None:
     """Declare the agent. The input is done when the exchange has it durably and every slot's ticks are acknowledged."""
 
     async def take(event: Any) -> None:
-        market = decode(event.value)
-        await exchange.take(event, market, also=router.add(market.quotes or m.no_quotes(), market.clock))
+        market, wrong = decode(event.value)
+        also: asyncio.Future[Any] = router.add(market.quotes or m.no_quotes(), market.clock)
+        if wrong is not None:
+            also = asyncio.gather(also, dead_letter(app, event, wrong, app.engine.node_id))
+        await exchange.take(event, market, also=also)
 
     async def reject(event: Any, error: ValueError) -> None:
         await exchange.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))

@@ -94,6 +94,7 @@ class Pipeline:
         self._commands = 0
         self._epoch = 0
         self.zombies: list[Process] = []
+        self.left_out: list[str] = []
         self.committed: dict[Place, dict[str, int]] = {}
         self.processes: dict[Place, Process] = {}
         for name, count in (("portfolios", SLOTS), ("gateway", SLOTS), ("exchange", MARKETS)):
@@ -137,11 +138,17 @@ class Pipeline:
 
         return Role(
             LIVECORE_APP, (EXCHANGE,),
-            {MARKET_DATA: lambda value: Fenced(market_data.decode(value)), SIM_ORDERS: lambda value: Fenced(sim_orders.decode(value))},
+            {MARKET_DATA: self._prices, SIM_ORDERS: lambda value: Fenced(sim_orders.decode(value))},
             lambda index: ExchangeSlot(Exchange(self._profile, self._rules), SLOTS),
             lambda index: [(FEEDBACK, slot) for slot in range(SLOTS)], _claim,
             on_taken=lambda message: LOOP.run_until_complete(route(message)) if isinstance(message, Market) else None,
         )  # fmt: skip
+
+    def _prices(self, value: bytes) -> Fenced:
+        market, wrong = market_data.decode(value)
+        if wrong is not None:
+            self.left_out.append(str(wrong))
+        return Fenced(market)
 
     def _interest(self) -> Any:
         records = self.broker.log(INTEREST, 0)

@@ -69,6 +69,24 @@ def test_single_price_update_of_any_producer_is_taken_with_unknown_fields_ignore
     assert pipeline.dead() == []
 
 
+@pytest.mark.parametrize(("value", "reason"), BAD_PRICES.values(), ids=BAD_PRICES.keys())
+def test_bad_update_in_an_array_does_not_silence_the_other_codes(value: Any, reason: str) -> None:
+    pipeline = opened(config(params=script({"10:00:03": f"buy {CODE}, buy {OTHER}"})))
+    pipeline.clock("10:00:00")
+    array = [value, GOOD, GOOD | {"code": OTHER}] if not isinstance(value, bytes) else None
+    pipeline.broker.send(MARKET_DATA, CODE.encode(), raw(array) if array else b"[" + value + b"," + raw(GOOD) + b"]")
+    pipeline.settle()
+    if array:
+        assert sorted(order.code for order in pipeline.orders()) == [CODE, OTHER]
+        assert pipeline.dead() == []
+        (left_out,) = pipeline.left_out
+        assert left_out.startswith("1 of 3 updates are left out: [0]: ")
+        assert reason in left_out
+    else:  # no JSON at all: nothing of it can be told apart
+        assert pipeline.orders() == []
+        assert len(pipeline.dead()) == 1
+
+
 def test_unknown_code_is_delivered_to_nobody_who_did_not_ask_for_it() -> None:
     pipeline = opened(config(params=script({"10:00:03": f"buy {CODE}"}), codes=[CODE]), codes=[CODE])
     seen = pipeline.ticks(slot_of(PID))
