@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -10,7 +11,6 @@ from importlib.metadata import version
 
 from ginkgo_streams.apps.cluster import now
 from ginkgo_streams.config import Settings
-from ginkgo_streams.engine.internals import cancel_quietly
 from ginkgo_streams.storage.views import NodeInfo, ViewDown, Views
 
 log = logging.getLogger("ginkgo.node")
@@ -27,6 +27,7 @@ class Heartbeat:
         self.node_id, self.portfolios = settings.node.id, portfolios
         self.started_at = now()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Begin."""
@@ -36,29 +37,36 @@ class Heartbeat:
 
     async def stop(self) -> None:
         """End, and take the node out of the view."""
-        if self.views is None:
+        if self.views is None or self._task is None:
             return
         log.info("Stopping heartbeat sender")
-        cancel_quietly(self._task)
+        self._stopping.set()
+        await asyncio.wait({self._task})  # not cancelled: a heartbeat on its way in a thread would bring the node back
         try:
             await asyncio.to_thread(self.views.node_left, self.node_id)
         except ViewDown as error:
             log.warning("Redis does not know that %s left: %s", self.node_id, error)
 
     async def _beat(self) -> None:
-        assert self.views is not None
         said = False
-        while True:
-            info = NodeInfo(
-                node_id=self.node_id, host=socket.gethostname(), port=0, status="running", portfolio_count=len(self.portfolios()),
-                last_heartbeat=now(), started_at=self.started_at, version=version("ginkgo-streams"),
-            )  # fmt: skip
+        while not self._stopping.is_set():
             try:
-                await asyncio.to_thread(self.views.heartbeat, info)
-                await asyncio.to_thread(self.views.put_plan, {self.node_id: self.portfolios()})
+                await asyncio.to_thread(self._say, self.portfolios())
                 (log.debug if said else log.info)("Heartbeat sent to Redis: heartbeat:node:%s", self.node_id)
                 said = True
             except ViewDown as error:
                 log.warning("No heartbeat in Redis, trading goes on: %s", error)
                 said = False
-            await asyncio.sleep(INTERVAL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), INTERVAL_S)
+
+    def _say(self, portfolios: Sequence[str]) -> None:
+        """One heartbeat with the node's plan; nodes that fell silent are taken off the view by those that live."""
+        assert self.views is not None
+        info = NodeInfo(
+            node_id=self.node_id, host=socket.gethostname(), port=0, status="running", portfolio_count=len(portfolios),
+            last_heartbeat=now(), started_at=self.started_at, version=version("ginkgo-streams"),
+        )  # fmt: skip
+        self.views.heartbeat(info)
+        self.views.put_plan(self.node_id, portfolios)
+        self.views.active_nodes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -19,6 +19,29 @@ TIMEOUT_S = 2.0
 """A Redis that does not answer must not keep its caller longer than this."""
 
 NODES = "nodes:active"
+
+VERSIONS = "portfolios:versions"
+"""Hash of portfolio id to "epoch seq" of the state that is shown. Not one of the contract's keys: nobody but us reads it."""
+
+_PUT_NEWER = """
+local epoch, seq = tonumber(ARGV[2]), tonumber(ARGV[3])
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+if known then
+    local known_epoch, known_seq = string.match(known, '(%S+) (%S+)')
+    known_epoch, known_seq = tonumber(known_epoch), tonumber(known_seq)
+    if known_epoch > epoch or (known_epoch == epoch and known_seq > seq) then
+        return 0
+    end
+end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+if ARGV[4] == '' then
+    redis.call('DEL', KEYS[1])
+else
+    redis.call('SET', KEYS[1], ARGV[4])
+end
+return 1
+"""
+"""A state that comes again, or late from a fenced node, does not replace a newer one: compare and set in one step, on the server."""
 
 
 class ViewDown(Exception):
@@ -93,7 +116,7 @@ class Views:
         self._try("the end of a node", work)
 
     def active_nodes(self) -> list[NodeInfo]:
-        """The nodes with a heartbeat. Those that died without a word are taken off the set."""
+        """The nodes with a heartbeat. Those that died without a word are taken off the set, and their plans with them."""
 
         def work() -> list[NodeInfo]:
             found = []
@@ -103,20 +126,20 @@ class Views:
                     found.append(msgspec.convert(fields, NodeInfo, strict=False))
                 else:
                     self._redis.srem(NODES, node_id)
+                    self._redis.delete(_plan(node_id))
             return found
 
         return self._try("the nodes", work)
 
     def put_portfolios(self, snapshots: Iterable[Snapshot]) -> None:
-        """The states of portfolios; of a deleted one the key goes."""
+        """The states of portfolios, each unless a newer one is there, by (epoch, seq); of a deleted one the key goes."""
 
         def work() -> None:
             with self._redis.pipeline(transaction=False) as pipe:
                 for snapshot in snapshots:
-                    if snapshot.status == "deleted":
-                        pipe.delete(_portfolio(snapshot.portfolio_id))
-                    else:
-                        pipe.set(_portfolio(snapshot.portfolio_id), msgspec.json.encode(portfolio_view(snapshot)))
+                    view = b"" if snapshot.status == "deleted" else msgspec.json.encode(portfolio_view(snapshot))
+                    keys = (_portfolio(snapshot.portfolio_id), VERSIONS)
+                    pipe.eval(_PUT_NEWER, len(keys), *keys, snapshot.portfolio_id, snapshot.epoch, snapshot.seq, view)
                 pipe.execute()
 
         self._try("portfolio states", work)
@@ -130,16 +153,15 @@ class Views:
 
         return self._try("a portfolio's state", work)
 
-    def put_plan(self, plan: Mapping[str, Iterable[str]]) -> None:
-        """Which node has which portfolios, all at once: readers see the old plan or the new one, nodes that are not in it lose theirs."""
+    def put_plan(self, node_id: str, portfolios: Iterable[str]) -> None:
+        """Which portfolios a node has, all at once: readers see the old plan or the new one. Those of other nodes stay."""
+        wanted = list(portfolios)
 
         def work() -> None:
-            wanted = {_plan(node_id): list(portfolios) for node_id, portfolios in plan.items()}
             with self._redis.pipeline(transaction=True) as pipe:
-                pipe.delete(*wanted, *self._redis.scan_iter("schedule:plan:*", count=1_000), _plan(""))
-                for key, portfolios in wanted.items():
-                    if portfolios:
-                        pipe.sadd(key, *portfolios)
+                pipe.delete(_plan(node_id))
+                if wanted:
+                    pipe.sadd(_plan(node_id), *wanted)
                 pipe.execute()
 
         self._try("the plan", work)

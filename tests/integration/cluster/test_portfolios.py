@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from decimal import Decimal
 
+import msgspec
 import pytest
 import redis
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.audit.check import audit
+from ginkgo_streams.audit.records import Raw
+from ginkgo_streams.audit.topics import read_topics
 from ginkgo_streams.portfolios.read import portfolio_row
 from ginkgo_streams.portfolios.store import open_store
 from ginkgo_streams.storage.models import Portfolio
@@ -203,3 +208,33 @@ def test_audit_when_all_of_this_has_happened_then_ok_with_exit_0(cluster: Cluste
     assert report["orders"] >= 2
     assert report["fills"] >= 2
     assert report["differences"] == []
+
+
+@pytest.mark.parametrize("how", ["removed", "doubled", "altered"])
+def test_audit_when_a_fill_record_of_this_run_is_spoilt_then_portfolio_code_and_amount_are_named(
+    cluster: Cluster, node: Process, how: str
+) -> None:
+    given = asyncio.run(read_topics(cluster.broker.bootstrap))
+    assert audit(given).ok
+    place, fill = next((i, message) for i, message in enumerate(map(feedback, given.feedback)) if isinstance(message, m.OrderFilled))
+    record = given.feedback[place]
+    if how == "removed":
+        del given.feedback[place]
+        missing = fill.filled_amount
+    elif how == "doubled":
+        twin = m.encode(msgspec.structs.replace(fill, trade_id="another"))
+        given.feedback.append(Raw(record.partition, 1 + max(raw.offset for raw in given.feedback), twin))
+        missing = -fill.filled_amount
+    else:
+        altered = m.encode(msgspec.structs.replace(fill, filled_amount=fill.filled_amount - 0.0001))
+        given.feedback[place] = Raw(record.partition, record.offset, altered)
+        missing = 0.0001
+    report = audit(given)
+    assert not report.ok
+    found = {(each.portfolio_id, each.code, each.kind, each.amount) for each in report.differences}
+    assert (fill.portfolio_id, fill.code, "bought_amount", pytest.approx(missing)) in [*found]
+    assert {each.portfolio_id for each in report.differences} == {fill.portfolio_id}
+
+
+def feedback(record: Raw) -> object:
+    return m.decode(record.value, m.Feedback)

@@ -13,6 +13,7 @@ from ginkgo_streams.placement_key import slot_of
 from ginkgo_streams.topics import EVENTS
 from tests.integration.cluster.harness import Cluster, until
 
+NODES = {"execution_node_001", "execution_node_002"}
 CODES = ["000001.SZ", "000002.SZ", "600000.SH"]
 
 
@@ -78,10 +79,9 @@ def test_two_nodes_when_both_run_then_they_share_the_portfolios(cluster: Cluster
         return owners.count("execution_node_001") == owners.count("execution_node_002") == 2
 
     until(shared, lambda: f"two and two; they are on {[cluster.owner(each) for each in portfolios]}\n{cluster.logs()}")
-    until(lambda: view.smembers("nodes:active") == {"execution_node_001", "execution_node_002"}, cluster.logs)
-    for name in ("execution_node_001", "execution_node_002"):
-        mine = {each for each in portfolios if cluster.owner(each) == name}
-        until(lambda name=name, mine=mine: view.smembers(f"schedule:plan:{name}") == mine, cluster.logs)  # type: ignore[misc]
+    until(lambda: view.smembers("nodes:active") == NODES, cluster.logs)
+    wanted = {f"schedule:plan:{name}": {one for one in portfolios if cluster.owner(one) == name} for name in NODES}
+    until(lambda: {key: view.smembers(key) for key in wanted} == wanted, cluster.logs)
 
 
 def test_s3_2_node_when_told_to_stop_then_within_60_s_all_is_saved_it_has_left_and_exits_0(
@@ -118,7 +118,7 @@ def test_node_when_interrupted_then_it_says_so_and_exits_0(cluster: Cluster, por
 
 
 def test_s3_3_node_when_killed_then_within_60_s_its_portfolios_trade_elsewhere_and_the_books_agree(
-    cluster: Cluster, portfolios: list[str]
+    cluster: Cluster, portfolios: list[str], view: redis.Redis
 ) -> None:
     _, survivor, node = cluster.only("livecore_001", "execution_node_001", "execution_node_002")
     until(lambda: {cluster.owner(each) for each in portfolios} == {"execution_node_001", "execution_node_002"}, cluster.logs)
@@ -134,6 +134,9 @@ def test_s3_3_node_when_killed_then_within_60_s_its_portfolios_trade_elsewhere_a
         until(lambda: all(len(cluster.orders(each)) > counted[each] for each in orphans), cluster.logs)
         assert time.monotonic() - killed < 60
     assert cluster.audit()["orders"] > 0
+    until(lambda: view.smembers("nodes:active") == {survivor.name}, cluster.logs)
+    until(lambda: view.smembers(f"schedule:plan:{survivor.name}") == set(portfolios), cluster.logs)
+    until(lambda: not view.exists(f"schedule:plan:{node.name}"), cluster.logs)
 
 
 def test_s4_1_livecore_when_started_then_orders_are_consumed_and_it_says_so_in_order(cluster: Cluster, portfolios: list[str]) -> None:

@@ -54,7 +54,7 @@ def test_active_nodes_when_one_is_silent_then_it_is_taken_off(views: Views, plai
 
 def test_node_left_when_stopped_then_nothing_of_it_stays(views: Views, plain: redis.Redis) -> None:
     views.heartbeat(INFO)
-    views.put_plan({"n1": ["p"]})
+    views.put_plan("n1", ["p"])
     views.node_left("n1")
     assert plain.keys("*") == []
 
@@ -70,16 +70,38 @@ def test_put_portfolios_when_saved_then_get_shows_json_and_deleted_ones_go(views
     view = views.portfolio(saved.portfolio_id)
     assert view is not None
     assert view.cash == 89494.8949
-    views.put_portfolios([msgspec.structs.replace(saved, status="deleted")])
+    views.put_portfolios([msgspec.structs.replace(saved, seq=saved.seq + 1, status="deleted")])
     assert views.portfolio(saved.portfolio_id) is None
 
 
-def test_put_plan_when_nodes_change_then_the_old_plan_is_replaced_whole(views: Views) -> None:
-    views.put_plan({"n1": ["p1", "p2"], "n2": ["p3"]})
-    views.put_plan({"n2": ["p1", "p2", "p3"], "n3": []})
-    assert [views.plan(node) for node in ("n1", "n2", "n3")] == [set(), {"p1", "p2", "p3"}, set()]
-    views.put_plan({})
-    assert views.plan("n2") == set()
+def test_put_portfolios_when_an_older_state_comes_later_then_the_newer_stays(views: Views) -> None:
+    new = msgspec.structs.replace(snapshot(), epoch=3, seq=2, cash=2)
+    views.put_portfolios([new])
+    for epoch, seq in ((3, 1), (2, 9)):
+        views.put_portfolios([msgspec.structs.replace(new, epoch=epoch, seq=seq, cash=1)])
+    shown = views.portfolio(new.portfolio_id)
+    assert shown is not None
+    assert shown.cash == 2
+    views.put_portfolios([msgspec.structs.replace(new, epoch=10, seq=1, status="deleted")])  # 10 > 3, as numbers are
+    views.put_portfolios([new])
+    assert views.portfolio(new.portfolio_id) is None
+
+
+def test_put_plan_when_nodes_write_theirs_then_each_is_replaced_whole_and_the_others_stay(views: Views) -> None:
+    views.put_plan("n1", ["p1", "p2"])
+    views.put_plan("n2", ["p3"])
+    assert (views.plan("n1"), views.plan("n2")) == ({"p1", "p2"}, {"p3"})
+    views.put_plan("n1", ["p4"])
+    views.put_plan("n2", [])
+    assert (views.plan("n1"), views.plan("n2")) == ({"p4"}, set())
+
+
+def test_plan_when_its_node_is_silent_then_it_goes_with_the_node(views: Views, plain: redis.Redis) -> None:
+    views.heartbeat(INFO)
+    views.put_plan("n1", ["p"])
+    plain.delete("heartbeat:node:n1")
+    assert views.active_nodes() == []
+    assert plain.keys("schedule:plan:*") == []
 
 
 def test_views_when_no_server_answers_then_view_down_names_the_address() -> None:
