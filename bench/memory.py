@@ -70,7 +70,8 @@ def measure(codes: int = 5_000, ticks: int = 1_000, seconds: float = 60) -> dict
             broker.stop()
     result = {
         "codes": codes, "portfolios": PORTFOLIOS, "ticks_per_s": ticks, "seconds": seconds, "empty_mb": round(empty), "limit_mb": LIMIT_MB,
-        "median_mb": round(statistics.median(found)), "most_mb": round(max(found)), "last_mb": round(found[-1]), "ok": max(found) <= LIMIT_MB,
+        "median_mb": round(statistics.median(found)), "most_mb": round(max(found)), "last_mb": round(found[-1]),
+        "ok": max(found) <= LIMIT_MB,
     }  # fmt: skip
     print(f"memory: {result}", file=sys.stderr)
     return result

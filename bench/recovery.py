@@ -42,7 +42,8 @@ class Node:
     def __init__(self, folder: Path, bootstrap: str) -> None:
         self.started = time.monotonic()
         self.lines: list[tuple[float, str]] = []
-        command = [sys.executable, "-m", "ginkgo_streams.cli.main", "worker", "start", "--type", "execution_node", "--node-id", "bench_node"]
+        program = [sys.executable, "-m", "ginkgo_streams.cli.main"]
+        command = [*program, "worker", "start", "--type", "execution_node", "--node-id", "bench_node"]
         environment = {**os.environ, "GINKGO_HOME": str(folder), "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -81,7 +82,8 @@ class Node:
 def changelog_bytes(broker: Broker) -> int:
     """Bytes of the node's two changelogs."""
     names = tuple(changelog(NODE_APP, table) for table in ("portfolios", "windows"))
-    return sum(f.stat().st_size for folder in (broker.folder / "data").iterdir() if folder.name.startswith(names) for f in folder.glob("*.log"))
+    folders = [folder for folder in (broker.folder / "data").iterdir() if folder.name.startswith(names)]
+    return sum(file.stat().st_size for folder in folders for file in folder.glob("*.log"))
 
 
 def disk_of(folder: Path) -> list[Path]:

@@ -141,7 +141,7 @@ class Ticks(msgspec.Struct, array_like=True):
 
 
 class Claim(Message, tag="claim", kw_only=True):
-    """A change of owner (design 4.5): what carries a lower epoch of this source behind it does not count.
+    """A change of owner: what carries a lower epoch of this source behind it does not count.
 
     `epoch` is the consumer group's generation (on top of a base that outlives the group). A claim below an earlier one of
     its source comes from an owner that was stopped between its assignment and its claim, and does not count either: by

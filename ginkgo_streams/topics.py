@@ -1,4 +1,4 @@
-"""Every topic of Ginkgo, in one place: name, partitions, retention. `contracts.md` section 1 in code."""
+"""Every topic of Ginkgo, in one place: name, partitions, retention."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def changelog(app: str, table: str) -> str:
 
 
 def all_topics(slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS) -> list[TopicSpec]:
-    """Every topic, dead-letter topics, changelogs and leader topics included."""
+    """Every topic, dead-letter topics and changelogs included."""
     public = [
         kept(MARKET_DATA, market_partitions, 7),
         kept(SUBMISSION, slots, 30),

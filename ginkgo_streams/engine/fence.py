@@ -1,4 +1,4 @@
-"""Whose messages count: of each source, only those of its newest owner (design 4.5)."""
+"""Whose messages count: of each source, only those of its newest owner (docs/architecture.md, fencing)."""
 
 from __future__ import annotations
 

@@ -27,6 +27,6 @@ def compacted(name: str, partitions: int, lag_ms: int = 600_000) -> TopicSpec:
     and a changelog that rewrites its values every few seconds would fill the disk by then.
 
     lag_ms: how long a record is safe from compaction. Ten minutes: a fenced owner's late record may hide the
-    value before it only after the new owner has rewritten that value (design 4.5).
+    value before it only after the new owner has rewritten that value.
     """
     return TopicSpec(name, partitions, {"cleanup.policy": "compact", "min.compaction.lag.ms": str(lag_ms), "segment.ms": "600000"})

@@ -19,7 +19,10 @@ from tests.integration.portfolios.conftest import Sent
 from tests.integration.storage.samples import snapshot
 from tests.servers.program import Program
 
-TEXT = (Path(__file__).parents[4] / "shared" / "spec" / "quickstart.zh.md").read_text(encoding="utf-8")
+QUICKSTART = Path(__file__).parents[4] / "shared" / "spec" / "quickstart.zh.md"
+if not QUICKSTART.exists():
+    pytest.skip(f"the quickstart is not at {QUICKSTART}", allow_module_level=True)
+TEXT = QUICKSTART.read_text(encoding="utf-8")
 
 
 def _block(language: str, holding: str) -> str:

@@ -43,6 +43,7 @@ def test_load_when_livecore_then_its_id_is_not_the_nodes_of_the_same_machine() -
     assert load_settings(role="livecore").node.id != load_settings().node.id
 
 
+@pytest.mark.skipif(not QUICKSTART.exists(), reason=f"the quickstart is not at {QUICKSTART}")
 @pytest.mark.parametrize("name", ["config.yaml", "data_sources.yml", "brokers.yml"])
 def test_load_when_files_are_those_of_the_quickstart_then_every_field_is_taken(name: str, folder: Path) -> None:
     text = QUICKSTART.read_text(encoding="utf-8")

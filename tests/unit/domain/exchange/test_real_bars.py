@@ -43,6 +43,7 @@ def some_orders(random: Random, bar: list[int], number: int) -> list[Order]:
     return found
 
 
+@pytest.mark.skipif(not DAILY.exists(), reason=f"the real bars are not at {DAILY}")
 def test_real_bars_when_seeded_orders_run_through_them_then_every_invariant_holds() -> None:
     random = Random(7)
     profile = cn(sessions.trading_calendar())

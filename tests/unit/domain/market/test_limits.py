@@ -77,6 +77,7 @@ def test_price_cage_when_reference_given_then_the_bound_of_the_board(
     assert CN.price_cage(code, direction, reference, on) == bound
 
 
+@pytest.mark.skipif(not DAILY.exists(), reason=f"the real bars are not at {DAILY}")
 def test_price_limits_when_held_against_real_bars_then_no_price_is_outside() -> None:
     with DAILY.open() as file:
         rows = list(csv.DictReader(file))
