@@ -241,3 +241,65 @@ def test_s9_1_restart_that_reads_everything_again_does_nothing_twice(place: Plac
     pipeline.send(price("10:02:06", 10.0))
     assert pipeline.snapshot().positions[0].volume == 2_000
     assert pipeline.audit().ok
+
+
+def until(place: Place, topic: str) -> Pipeline:
+    """An order of 1,000 shares that fills in two parts, stopped where the process of `place` has an input of `topic` to take."""
+    pipeline = Pipeline()
+    pipeline.create(config(params=script({"10:00:03": f"buy {CODE}"})))
+    pipeline.send(price("09:59:57", 10.0, prev_close=10.0))
+    pipeline.checkpoint()
+    pipeline.send(price("10:00:03", 10.0), settle=topic == MARKET_DATA)
+    if topic == MARKET_DATA:  # the order is in the book: the next price fills a part of it
+        pipeline.send(price("10:00:06", 10.0, volume=4_000), settle=False, clock=False)
+        return pipeline
+    moved = True
+    while moved:
+        moved = False
+        for at, process in pipeline.processes.items():
+            for name in process.role.inputs:
+                if (at, name) != (place, topic) and process.waiting(name):
+                    process.take(name, process.waiting(name))
+                    moved = True
+            process.group()
+            process.drain()
+    return pipeline
+
+
+PLACES = [
+    (("portfolios", slot_of(PID)), TICKS), (("portfolios", slot_of(PID)), FEEDBACK), (("gateway", slot_of(PID)), SUBMISSION),
+    (("exchange", 1), SIM_ORDERS), (("exchange", 1), MARKET_DATA),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wakes", [False, True], ids=["dead", "wakes up"])
+@pytest.mark.parametrize("whole", [False, True], ids=["group", "checkpoint"])
+@pytest.mark.parametrize(("place", "topic"), PLACES)
+def test_s9_1_owner_that_ends_after_any_step_of_its_commit_leaves_one_order_and_its_fills(
+    place: Place, topic: str, whole: bool, wakes: bool
+) -> None:
+    steps, ended = 0, False
+    while not ended:
+        pipeline = until(place, topic)
+        process = pipeline.processes[place]
+        process.take(topic, process.waiting(topic))
+        if whole:
+            process.checkpoint()
+        else:
+            process.group()
+        done = sum(process.ack() or process.finish() for _ in range(steps))
+        ended = done < steps
+        pipeline.start(place)
+        pipeline.settle()
+        if wakes:
+            process.drain()
+            pipeline.settle()
+        pipeline.send(price("10:00:07", 10.0, volume=4_000))
+        pipeline.send(price("10:00:08", 10.0))
+        assert len({order.order_id for order in pipeline.orders()}) == 1
+        assert pipeline.snapshot().positions[0].volume == 1_000
+        assert set(pipeline.kinds(pipeline.orders()[0].order_id)) == {"order_ack", "order_partially_filled", "order_filled"}
+        report = pipeline.audit()
+        assert (report.differences, report.pending, report.open) == ([], 0, 0)
+        steps += 1
+    assert steps > 2
