@@ -181,9 +181,9 @@ def test_s2_7_portfolio_when_deleted_while_stopped_then_its_row_and_its_view_are
 def test_s2_6_running_portfolio_when_stopped_then_open_orders_end_within_30_s_and_it_is_saved_as_stopped(
     cluster: Cluster, node: Process
 ) -> None:
-    portfolio_id = cluster.create("To be stopped", [PING_AN])
+    portfolio_id = cluster.create("To be stopped", [SPDB])  # the other one that watches it holds it already, and leaves it all the volume
     cluster.wait_status(portfolio_id, "running")
-    order = cluster.buy(portfolio_id, PING_AN)
+    order = cluster.buy(portfolio_id, SPDB)
     cluster.market.step(volume=5_000)  # a part of it: the exchange takes a tenth of what is traded
     cluster.wait_snapshot(portfolio_id, lambda s: s.fills == 1 and bool(s.open_orders), "a part filled")
     done = cluster.run("portfolio", "stop", portfolio_id, "--timeout", "30", "--json")
@@ -198,7 +198,7 @@ def test_s2_6_running_portfolio_when_stopped_then_open_orders_end_within_30_s_an
     assert kept.volume == sum(r.filled_volume for r in ends if isinstance(r, m.OrderPartiallyFilled))
     assert 0 < kept.volume < order.volume
     before = len(cluster.orders(portfolio_id))
-    cluster.market.cross_up(PING_AN)
+    cluster.market.cross_up(SPDB)
     cluster.wait_snapshot(portfolio_id, lambda s: s.total_value != newest.total_value or s.updated_at > newest.updated_at, "a later clock")
     assert len(cluster.orders(portfolio_id)) == before
 
@@ -231,7 +231,8 @@ def test_audit_when_a_fill_record_of_this_run_is_spoilt_then_portfolio_code_and_
         missing = 0.0001
     report = audit(given)
     assert not report.ok
-    (amount,) = [d.amount for d in report.differences if (d.portfolio_id, d.code, d.kind) == (fill.portfolio_id, fill.code, "bought_amount")]
+    place_of = (fill.portfolio_id, fill.code, "bought_amount")
+    (amount,) = [d.amount for d in report.differences if (d.portfolio_id, d.code, d.kind) == place_of]
     assert amount == pytest.approx(missing)
     assert {each.portfolio_id for each in report.differences} == {fill.portfolio_id}
 
