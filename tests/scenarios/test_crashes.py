@@ -250,7 +250,8 @@ def until(place: Place, topic: str) -> Pipeline:
     pipeline.send(price("09:59:57", 10.0, prev_close=10.0))
     pipeline.checkpoint()
     pipeline.send(price("10:00:03", 10.0), settle=topic == MARKET_DATA)
-    if topic == MARKET_DATA:  # the order is in the book: the next price fills a part of it
+    if topic == MARKET_DATA:  # the order is in the book: the next price fills a part of it, and nobody reads the order again
+        pipeline.checkpoint()
         pipeline.send(price("10:00:06", 10.0, volume=4_000), settle=False, clock=False)
         return pipeline
     moved = True
