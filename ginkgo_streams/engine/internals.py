@@ -274,15 +274,6 @@ class LocalCopy:
         self.write((), deletes=keys, offset=-1)
 
 
-def read_again(app: Any, topic: str, partition: int) -> None:
-    """Have the coming recovery read a changelog partition from where its local copy ends, not from where the last recovery did.
-
-    Faust keeps the offsets of a recovery as long as it keeps the partition, and takes the copy's own only where it has one:
-    after `LocalCopy.wipe` it would go on behind what was thrown away.
-    """
-    app.tables.recovery.revoke(TP(topic, partition))
-
-
 def cancel_quietly(task: asyncio.Task[Any] | None) -> None:
     """Cancel a task of ours."""
     if task is not None and not task.done():

@@ -173,7 +173,6 @@ class Runner:
                 if copy.get(OWNED) is not None:
                     log.info("Local copy of %s-%d was not given back: thrown away", table.name, partition)
                     copy.wipe()
-                    internals.read_again(self.app, topic, partition)
         mine = sorted(internals.owned_partitions(self.app, self.tables[0].changelog_topic_name))
         epoch = self.base() + generation
         point("before_claim")
