@@ -49,7 +49,8 @@ async def reach(settings: Settings) -> None:
 
     Tries for kafka.connect_timeout seconds. Raises NoBrokers, TopicMismatch.
     """
-    specs = [spec for spec in all_topics(settings.kafka.slots, settings.kafka.market_data_partitions) if spec.name == CONTROL]
+    kafka = settings.kafka
+    specs = [spec for spec in all_topics(kafka.slots, kafka.market_data_partitions, kafka.replicas) if spec.name == CONTROL]
     await provision(settings.kafka.bootstrap, specs, settings.kafka.connect_timeout)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from ginkgo_streams.engine.topics import TopicSpec, compacted, kept
 
 SLOTS = 24
@@ -31,8 +35,10 @@ def changelog(app: str, table: str) -> str:
     return f"{app}-{table}-changelog"
 
 
-def all_topics(slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS) -> list[TopicSpec]:
-    """Every topic, dead-letter topics and changelogs included."""
+def all_topics(
+    slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS, replicas: Mapping[str, int] = MappingProxyType({})
+) -> list[TopicSpec]:
+    """Every topic, dead-letter topics and changelogs included. replicas: of topics that do not take the usual number."""
     public = [
         kept(MARKET_DATA, market_partitions, 7),
         kept(SUBMISSION, slots, 30),
@@ -53,4 +59,4 @@ def all_topics(slots: int = SLOTS, market_partitions: int = MARKET_PARTITIONS) -
         compacted(changelog(LIVECORE_APP, "exchange"), market_partitions),
     ]
     dead = [kept(name + DLQ, 1, 30) for name in (MARKET_DATA, SUBMISSION, FEEDBACK, CONTROL, ALERTS, TICKS, SIM_ORDERS, SNAPSHOTS)]
-    return public + internal + dead
+    return [replace(spec, replicas=replicas.get(spec.name, 0)) for spec in public + internal + dead]

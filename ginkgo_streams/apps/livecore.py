@@ -84,7 +84,7 @@ def livecore_app(settings: Settings) -> EngineApp:
 
     async def before_start() -> None:
         log.info("Starting LiveCore services...")
-        await provision(kafka.bootstrap, all_topics(slots, markets), kafka.connect_timeout)
+        await provision(kafka.bootstrap, all_topics(slots, markets, kafka.replicas), kafka.connect_timeout)
         await cluster.start()
         log.info("Starting Data module...")
         log.info("Subscribing to market data: %s", settings.livecore.data_source.capitalize())

@@ -88,7 +88,7 @@ def node_app(settings: Settings) -> EngineApp:
     async def before_start() -> None:
         log.info("Starting ExecutionNode: %s", node_id)
         log.info("Connecting to Kafka: %s", kafka.bootstrap)
-        await provision(kafka.bootstrap, all_topics(kafka.slots, kafka.market_data_partitions), kafka.connect_timeout)
+        await provision(kafka.bootstrap, all_topics(kafka.slots, kafka.market_data_partitions, kafka.replicas), kafka.connect_timeout)
         if settings.redis is not None:
             log.info("Connecting to Redis: %s:%d", settings.redis.host, settings.redis.port)
         await cluster.start()

@@ -112,6 +112,11 @@ class KafkaSettings(_Section):
         return ",".join(self.bootstrap_servers)
 
     @property
+    def replicas(self) -> dict[str, int]:
+        """Replication factor of the topics for which one is chosen."""
+        return {name: chosen.replication_factor for name, chosen in self.topics.items() if chosen.replication_factor}
+
+    @property
     def market_data_partitions(self) -> int:
         """Partitions of the market data topic: that of `topics`, else market_partitions."""
         chosen = self.topics.get(MARKET_DATA)

@@ -59,15 +59,20 @@ async def provision(bootstrap: str, specs: Sequence[TopicSpec], timeout_s: float
         existing = set(await admin.list_topics())
         missing = [spec for spec in specs if spec.name not in existing]
         if missing:
-            await _create(admin, missing, min(WANTED_REPLICAS, brokers))
+            await _create(admin, missing, brokers)
         await _check(admin, specs, timeout_s)
     finally:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], replicas: int) -> None:
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], brokers: int) -> None:
+    def replicas(spec: TopicSpec) -> int:
+        if spec.replicas > brokers:
+            raise TopicMismatch(f"topic {spec.name}: {spec.replicas} replicas are asked for, and the cluster has {brokers} brokers")
+        return spec.replicas or min(WANTED_REPLICAS, brokers)
+
     response = await admin.create_topics(
-        [NewTopic(spec.name, spec.partitions, replicas, topic_configs=dict(spec.config)) for spec in specs]
+        [NewTopic(spec.name, spec.partitions, replicas(spec), topic_configs=dict(spec.config)) for spec in specs]
     )
     for name, code, *message in response.topic_errors:
         error = for_code(code)

@@ -10,11 +10,13 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it has to be. `config` holds the broker's own setting names."""
+    """A topic as it has to be. `config` holds the broker's own setting names. replicas: 0 for three, or as many as there are
+    brokers."""
 
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = 0
 
 
 def kept(name: str, partitions: int, days: float) -> TopicSpec:
