@@ -280,7 +280,11 @@ class Pipeline:
             for portfolio in state.portfolios.values():
                 portfolio.check()
         self.checkpoint()
-        return audit(AuditInput(self._raw(SUBMISSION), self._raw(FEEDBACK), list(self.broker.values(SNAPSHOTS))))
+        return audit(self.audited())
+
+    def audited(self) -> AuditInput:
+        """The raw records that the auditor reads."""
+        return AuditInput(self._raw(SUBMISSION), self._raw(FEEDBACK), list(self.broker.values(SNAPSHOTS)))
 
     def _raw(self, topic: str) -> list[Raw]:
         return [Raw(slot, offset, value) for slot in range(SLOTS) for offset, (_, value) in enumerate(self.broker.log(topic, slot))]
