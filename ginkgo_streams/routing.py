@@ -96,6 +96,7 @@ class Router:
         self._clock = 0
         self._clock_timer: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
+        self._closed = False
 
     def add(self, quotes: Quotes, clock: int = 0) -> asyncio.Future[None]:
         """Take quotes, in order, and the feed's clock (ms; 0: none). The future is done when every interested slot has the quotes,
@@ -109,6 +110,8 @@ class Router:
         if self._error is not None:
             delivery.done.set_exception(self._error)
             return delivery.done
+        if self._closed:
+            return delivery.done  # never done: its input is not committed
         self._wanted.follow(self._interest())
         for slot, columns in self._wanted.split(quotes):
             queue = self._queue(slot)
@@ -138,6 +141,18 @@ class Router:
         if self._error is not None:
             raise self._error
 
+    async def close(self, timeout_s: float = 5.0) -> None:
+        """Deliver what was taken, within the time-out, and send nothing from then on: not a clock that is due later either."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.flush()
+        except TimeoutError:
+            pass  # what was not acknowledged is not committed either: the next owner reads it again
+        finally:
+            self._closed = True
+            if self._clock_timer is not None:
+                self._clock_timer.cancel()
+
     def _queue(self, slot: int) -> _SlotQueue:
         queue = self._queues.get(slot)
         if queue is None:
@@ -145,7 +160,7 @@ class Router:
         return queue
 
     def _wake(self, slot: int, queue: _SlotQueue) -> None:
-        if queue.drain is None and self._error is None:
+        if queue.drain is None and self._error is None and not self._closed:
             queue.drain = asyncio.get_running_loop().create_task(self._drain(slot, queue))
 
     def _forward_clock(self) -> None:

@@ -107,6 +107,7 @@ def livecore_app(settings: Settings) -> EngineApp:
         log.info("Waiting for queues to drain (%d messages remaining)", gateways.backlog() + exchanges.backlog())
 
     async def after_release() -> None:
+        await router.close()
         await views.stop()
 
     async def after_stop() -> None:

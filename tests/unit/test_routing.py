@@ -10,7 +10,7 @@ import pytest
 
 from ginkgo_streams import routing
 from ginkgo_streams.domain.events import FIELDS, SEQ, Quotes
-from ginkgo_streams.messages import Ticks, decode_ticks
+from ginkgo_streams.messages import Ticks, decode_ticks, no_quotes
 from ginkgo_streams.routing import Interest, Router
 
 
@@ -255,3 +255,24 @@ def test_flush_when_a_clock_is_held_back_then_it_is_sent_before_flush_returns() 
         assert [code for part in gate.codes(0) for code in part] == ["A", "B"]
 
     run(test)
+
+
+def test_close_delivers_what_was_taken_and_sends_no_clock_later() -> None:
+    async def scene() -> None:
+        sent: list[tuple[int, Ticks]] = []
+
+        async def send(slot: int, value: bytes) -> None:
+            sent.append((slot, decode_ticks(value)))
+
+        router = Router(lambda: {1: "*"}, send, window_s=0.0, clock_s=0.05)
+        router.add(no_quotes(), 1_000)
+        await router.flush()
+        router.add(no_quotes(), 2_000)  # due only when clock_s is over
+        await router.close()
+        delivered = len(sent)
+        late = router.add(no_quotes(), 3_000)
+        await asyncio.sleep(0.15)
+        assert len(sent) == delivered
+        assert not late.done()
+
+    asyncio.run(scene())
