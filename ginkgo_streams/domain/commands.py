@@ -9,7 +9,6 @@ from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.config import BadConfig, build
 from ginkgo_streams.domain.events import Alert, Command, Note
 from ginkgo_streams.domain.ledger import Ledger
-from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.money import parse_cny
 from ginkgo_streams.domain.portfolio import KEEP_COMMANDS, Portfolio, fail, move, settle_stop
 from ginkgo_streams.domain.registry import Registry
@@ -19,7 +18,7 @@ class Refused(Exception):
     """A command that cannot be done; the text says why and what to do."""
 
 
-def create(profile: Profile, registry: Registry, command: Command, changes: Changes) -> Portfolio:
+def create(registry: Registry, command: Command, changes: Changes) -> Portfolio:
     """A new portfolio, `created`; or in `error` where its config or cash is wrong, with all that is wrong in `error`."""
     params = command.params
     errors: list[str] = []
@@ -42,7 +41,7 @@ def create(profile: Profile, registry: Registry, command: Command, changes: Chan
     portfolio = Portfolio(
         portfolio_id=command.target_id, name=name if isinstance(name, str) else "", user_id=str(params.get("user_id") or ""),
         config=dict(config) if isinstance(config, Mapping) else {}, ledger=Ledger(initial=cash, cash=cash), created_at=command.ts,
-        day=profile.order_day(command.ts), updated_at=command.ts, commands=[command.command_id],
+        day=0, updated_at=command.ts, commands=[command.command_id],
     )  # fmt: skip
     changes.mark(portfolio.portfolio_id)
     changes.notes.append(Note(portfolio_id=portfolio.portfolio_id, text=f"Portfolio created: {portfolio.portfolio_id}"))

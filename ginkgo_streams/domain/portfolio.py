@@ -55,7 +55,7 @@ class EquityRow(msgspec.Struct, array_like=True):
 
 
 class Portfolio(msgspec.Struct, omit_defaults=True):
-    """The value. day: the trading day that orders are good for now; before it the days are settled.
+    """The value. day: the trading day that orders are good for now, before which the days are settled (0: no event seen yet).
 
     strategy_state belongs to the strategy; risk_state has a memo for each risk manager and held code; last_signals has
     the time of the last signal under "<code>+" for buys and "<code>-" for sells. stop_wanted: stop once no order is open.

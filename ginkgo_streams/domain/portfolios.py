@@ -121,7 +121,7 @@ class Portfolios:
             return changes
         if command.command_type == "portfolio.create":
             if portfolio is None:
-                made = commands.create(self._market.profile, self._registry, command, changes)
+                made = commands.create(self._registry, command, changes)
                 self._add(made)
                 return self._done(changes)
             state = "was deleted" if portfolio.status == "deleted" else "exists already"

@@ -221,6 +221,18 @@ def test_s1_8a_row_of_the_day_has_what_is_reported_just_behind_the_clock_that_en
     assert (row["cash"], row["total_value"], row["position_count"]) == (89_994.9, 99_994.9, 1)
 
 
+def test_s1_8a_days_of_the_past_are_settled_for_a_portfolio_that_was_made_today() -> None:
+    pipeline = Pipeline()
+    pipeline.create(config(params=script(BUY)), time="2026-11-26T09:00:00")
+    for time in ("09:59:57", "10:00:03", "10:00:06"):
+        pipeline.send(price(time, 10.0, prev_close=10.0))
+    assert pipeline.snapshot().positions[0].available_volume == 0
+    pipeline.clock("15:00:01")
+    pipeline.send(price("2026-11-24T10:00:00", 10.0))
+    pipeline.clock("2026-11-24T15:00:01")
+    assert [row["date"] for row in pipeline.snapshot().history] == ["2026-11-23", "2026-11-24"]
+
+
 def test_s1_5_rule_met_gives_an_order_through_risk_and_sizer() -> None:
     pipeline = opened(config(params=script(BUY), volume=5_000, risks=[("PositionRatioRisk", {"max_position_ratio": 0.3})]))
     pipeline.send(price("10:00:03", 10.0))
