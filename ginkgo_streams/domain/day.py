@@ -16,8 +16,8 @@ def settle(market: Market, portfolio: Portfolio, today: int, ts: int, changes: C
     """Close the portfolio's day where orders are good for a later one by now. today: that later day; ts: event time, ms.
 
     A new portfolio's first day is that of the first event it sees: commands carry the time of people, which is not the feed's where
-    the past is replayed. Shares bought come free by the change of day alone. An order of an earlier day still open has lost its end on the way: it
-    is submitted again under its id, which the exchange answers with all its reports.
+    the past is replayed. Shares bought come free by the change of day alone. An order of an earlier day still open has lost its end
+    on the way: it is submitted again under its id, which the exchange answers with all its reports.
     """
     if portfolio.day >= today or portfolio.status == "deleted":
         return
