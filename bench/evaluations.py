@@ -84,8 +84,8 @@ def fill_single(bootstrap: str, topic: str, market: Market, ticks: int, owners: 
     """Send `ticks` updates one by one, keyed by code, or once to each of `owners`. How many messages that were."""
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
     sent = 0
-    for _ in range(ticks // 10_000):
-        quotes = market.next(10_000)
+    for _ in range(ticks // 5_000):
+        quotes = market.next(5_000)
         for code, ts, price in zip(quotes.codes, quotes.data[d.TS].tolist(), quotes.data[d.PRICE].tolist(), strict=True):
             cny = m.number(price)
             update = m.PriceUpdate(timestamp=m.iso(ts), code=code, price=cny, volume=10_000, prev_close=10.0, bid_price=cny, ask_price=cny)

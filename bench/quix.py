@@ -41,13 +41,13 @@ def main(bootstrap: str, topic: str, evaluations: int, state_dir: str) -> None:
 
     def evaluate(value: dict[str, Any], state: Any) -> None:
         nonlocal found
-        closes: list[int] = state.get(value["code"], [])
-        closes.append(round(value["price"] * 10_000))
-        del closes[: -LONG - 1]
+        price = round(value["price"] * 10_000)
+        closes: list[int] = state.get(value["code"]) or [price] * (LONG + 1)  # full from the first, so that all are evaluated
+        closes.append(price)
+        del closes[0]
         state.set(value["code"], closes)
-        if len(closes) > LONG:
-            for _ in range(evaluations):
-                found += crosses(closes) != 0
+        for _ in range(evaluations):
+            found += crosses(closes) != 0
 
     stream = app.dataframe(app.topic(topic, key_deserializer="str", value_deserializer="json"))
     stream.update(evaluate, stateful=True)

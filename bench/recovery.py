@@ -95,7 +95,10 @@ def restarted(folder: Path, bootstrap: str) -> tuple[Node, dict[str, float]]:
     """A node started again, and how long that took."""
     node = Node(folder, bootstrap)
     ready = node.wait_for("ExecutionNode ready")
-    loaded, claimed = node.wait_for("slots loaded"), node.seen("claimed")[-1]
+    found = [line for _, line in node.lines if line.startswith("[INFO] Found ")][-1:]
+    if found != [f"[INFO] Found {PORTFOLIOS} Portfolios to load"]:
+        raise RuntimeError(f"the node says {found} after its restart, not {PORTFOLIOS} portfolios: its state is not what it was")
+    loaded, claimed = node.seen("slots loaded")[-1], node.seen("claimed")[-1]
     return node, {"recovery_s": round(loaded - claimed, 2), "start_to_ready_s": round(ready, 2)}
 
 

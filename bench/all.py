@@ -1,0 +1,115 @@
+"""Every benchmark in turn, on brokers of their own: progress on stderr, one table at the end. About a quarter of an hour.
+
+    python -m bench.all --json figures.json        (--quick: a few seconds each, to see that all of it runs)
+
+Exit status 1 where one of them could not be measured; the others still are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import evaluations, latency, memory, recovery
+
+Row = tuple[str, str, str]
+"""What, its figure, what it is compared with."""
+
+
+def latency_row(r: Mapping[str, Any]) -> list[Row]:
+    """Ours over the bare chain."""
+    return [
+        (
+            f"tick to order, {quantile}, {r['ticks_per_s']:,} ticks/s", f"{r['ours'][key]:.1f} ms",
+            f"{r['ratio'][key]:.2f} x bare chain ({r['chain'][key]:.1f} ms)",
+        )
+        for quantile, key in (("p50", "p50_ms"), ("p99", "p99_ms"))
+    ]  # fmt: skip
+
+
+def evaluation_row(r: Mapping[str, Any]) -> list[Row]:
+    """Ours over each Quix application."""
+    ours = f"{r['evaluations']['ours']['per_s']:,.0f} /s"
+    return [
+        (
+            f"evaluations, {r['codes']:,} codes", ours,
+            f"{ratio['per_s']:.2f} x {who.replace('_', ' ')} ({r['evaluations'][who]['per_s']:,.0f} /s); {ratio['per_cpu_s']:.2f} x by CPU",
+        )
+        for who, ratio in r["ratio"].items()
+    ]  # fmt: skip
+
+
+def recovery_row(r: Mapping[str, Any]) -> list[Row]:
+    """Each way to end."""
+    read = f"; changelog {r['changelog_mb']:.1f} MB"
+    load = f", {r['load_s']:g} s under load" if r["load_s"] else ""
+    return [
+        (
+            f"recovery, {how.replace('_', ' ')}, {r['codes']:,} codes{load}", f"{r[how]['recovery_s']:.2f} s",
+            f"start to ready {r[how]['start_to_ready_s']:.1f} s" + (read if how == "disk_lost" else ""),
+        )
+        for how in ("disk_lost", "killed", "stopped")
+    ]  # fmt: skip
+
+
+def memory_row(r: Mapping[str, Any]) -> list[Row]:
+    """Against the limit."""
+    return [(f"memory of a node, {r['codes']:,} codes", f"{r['most_mb']} MB", f"limit {r['limit_mb']} MB; empty {r['empty_mb']} MB")]
+
+
+def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[[Mapping[str, Any]], list[Row]]]]:
+    """What is measured, in order."""
+    seconds, rounds = (6.0, 1) if quick else (15.0, 3)
+    ticks, quix_ticks = (200_000, 150_000) if quick else (500_000, 350_000)
+    load, watched = (5.0, 5.0) if quick else (30.0, 60.0)
+    return [
+        *((f"latency {t}", lambda t=t: latency.measure(t, seconds, rounds), latency_row) for t in (1_000, 5_000)),
+        *((f"evaluations {c}", lambda c=c: evaluations.measure(c, ticks, quix_ticks), evaluation_row) for c in (500, 5_000)),
+        *((f"recovery {c}", lambda c=c: recovery.measure(c, 0.0), recovery_row) for c in (100, 1_000, 5_000)),
+        ("recovery under load", lambda: recovery.measure(5_000, load), recovery_row),
+        ("memory", lambda: memory.measure(5_000, 1_000, watched), memory_row),
+    ]
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--quick", action="store_true", help="short runs: they show that it works, their figures say little")
+    options = parser.parse_args()
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "load_before": round(os.getloadavg()[0], 1)}
+    results: dict[str, Any] = {"machine": machine, "quick": options.quick}
+    rows: list[Row] = []
+    failed: list[str] = []
+    for name, measure, row in plan(options.quick):
+        started = time.monotonic()
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            results[name] = measure()
+        except (RuntimeError, OSError) as error:
+            failed.append(name)
+            results[name] = {"error": str(error)}
+            print(f"{name} could not be measured: {error}", file=sys.stderr, flush=True)
+            continue
+        rows += row(results[name])
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    widths = [max(len(row[column]) for row in rows or [("", "", "")]) for column in range(2)]
+    for what, figure, beside in rows:
+        print(f"{what:<{widths[0]}}  {figure:>{widths[1]}}  {beside}")
+    print(f"{machine['cpus']} CPUs, Python {machine['python']}, load before {machine['load_before']}")
+    if failed:
+        print(f"not measured: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
