@@ -56,12 +56,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return True
 
 
+class Unread(dict[TP, int]):
+    """Faust's "last offset read" of each partition, for ever unknown.
+
+    It drops what is below it; but a message that was on its way while the partition was sought back sets it ahead of what
+    is then read again, which would be dropped without a word. What comes twice is known here by its offset (`OwnedSlot`).
+    """
+
+    def __getitem__(self, tp: TP) -> None:  # type: ignore[override]
+        return None
+
+
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """Commits what `done` was told, and only that: Faust's list of acknowledged offsets skips gaps (its issue 606)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
+        self._read_offset = Unread()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -37,6 +37,9 @@ def test_internals_faust_commits_what_the_overridden_methods_give() -> None:
     assert "_filter_tps_with_pending_acks" in force
     assert "_filter_committable_offsets" in force
     assert "perform_seek" in source(Recovery.on_recovery_completed)
+    drained = source(consumers.Consumer._drain_messages)
+    assert "get_read_offset = self._read_offset.__getitem__" in drained
+    assert "if r_offset is None or offset >= r_offset" in drained
     assert "self._commit" in source(driver.AIOKafkaConsumerThread.commit)
     assert "_create_worker_consumer" in source(driver.AIOKafkaConsumerThread._create_consumer)
 

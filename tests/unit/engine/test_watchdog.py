@@ -1,0 +1,21 @@
+"""One partition that stands still while others move is seen."""
+
+from __future__ import annotations
+
+from ginkgo_streams.engine.watchdog import Place, look
+
+A: Place = ("portfolios", 0, "in")
+B: Place = ("portfolios", 1, "in")
+
+
+def test_look_counts_the_looks_at_which_a_place_stood_still() -> None:
+    standing: dict[Place, tuple[int, int]] = {}
+    for at in (5, 6, 7):
+        standing = look(standing, {A: 3, B: at})
+    assert standing == {A: (3, 3), B: (7, 1)}
+
+
+def test_look_place_that_caught_up_begins_anew() -> None:
+    standing = look(look({}, {A: 3}), {})
+    assert standing == {}
+    assert look(standing, {A: 3}) == {A: (3, 1)}
