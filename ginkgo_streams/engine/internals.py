@@ -104,9 +104,15 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """
         inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
         offsets = await start_offsets(self.app, inputs)
-        if offsets:
-            await self._thread.seek_wait(offsets)
+        await self._thread.call_thread(self._seek_assigned, offsets)
         self._committed_offset.update({tp: offset or None for tp, offset in offsets.items()})
+
+    async def _seek_assigned(self, offsets: Mapping[TP, int]) -> None:
+        """In the consumer's thread. Waits for nothing: Faust seeks in mid-rebalance too, and reads no changelog meanwhile."""
+        consumer = self._thread._ensure_consumer()
+        for tp, offset in offsets.items():
+            if (place := TopicPartition(tp.topic, tp.partition)) in consumer.assignment():
+                consumer.seek(place, offset)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return iter([tp for tp in self._done if topics is None or tp in topics or tp.topic in topics])
