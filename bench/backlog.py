@@ -1,6 +1,6 @@
 """A prepared market: prices that cross their averages now and then, as the router's batches and as single messages.
 
-Each code has a price every three seconds of event time, as a real level-1 feed has, inside one morning session.
+Event time goes as it would at the rate that the market is given, inside one morning session.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.topics import SLOTS, TICKS
 
 SHORT, LONG = 5, 20
-PERIOD_MS = 3_000
 WAVE = 120
 """Updates of a code in one rise and fall: a golden and a death cross each. A random walk would cross more often; the more
 crosses, the more of the work is orders, which the other side of the comparison does not make."""
@@ -52,12 +51,13 @@ def slots_of(commands: Sequence[m.ControlCommand]) -> list[int]:
 
 
 class Market:
-    """`count` codes, one update after the other, code by code, round after round."""
+    """`count` codes, one update after the other, code by code, round after round, `ticks_per_s` in a second of event time."""
 
-    def __init__(self, count: int, first_round: int = 0) -> None:
+    def __init__(self, count: int, ticks_per_s: int) -> None:
         self.codes = codes(count)
+        self.ticks_per_s = ticks_per_s
         self.start = m.ms(EVENT_START)
-        self.at = first_round * count
+        self.at = 0
         """Updates given so far."""
 
     def next(self, count: int) -> d.Quotes:
@@ -65,18 +65,17 @@ class Market:
         which = np.arange(self.at, self.at + count)
         self.at += count
         code, turn = which % len(self.codes), which // len(self.codes)
-        ts = self.start + turn * PERIOD_MS + code * PERIOD_MS // len(self.codes)
         data: NDArray[np.int64] = np.zeros((len(d.FIELDS), count), np.int64)
         price = 100 * np.round(1000 + 40 * np.sin(2 * np.pi * (turn / WAVE + code * 0.618))).astype(np.int64)
-        data[d.TS], data[d.SEQ], data[d.PRICE], data[d.VOLUME], data[d.PREV_CLOSE] = ts, -1, price, 10_000, 100_000
+        data[d.TS] = self.start + which * 1000 // self.ticks_per_s
+        data[d.SEQ], data[d.PRICE], data[d.VOLUME], data[d.PREV_CLOSE] = -1, price, 10_000, 100_000
         data[d.BID] = data[d.ASK] = price
         return d.Quotes(tuple(self.codes[i] for i in code.tolist()), data)
 
     @property
     def now(self) -> int:
         """Event time of the last update given, ms."""
-        turn, code = divmod(self.at - 1, len(self.codes))
-        return self.start + turn * PERIOD_MS + code * PERIOD_MS // len(self.codes)
+        return self.start + (self.at - 1) * 1000 // self.ticks_per_s
 
 
 def batches(market: Market, ticks: int, batch: int, clock_every: int) -> Iterator[bytes]:
@@ -103,13 +102,14 @@ async def fill_batches(bootstrap: str, slots: Collection[int], messages: Iterato
     return sent
 
 
-async def pace_batches(bootstrap: str, slots: Collection[int], market: Market, ticks_per_s: int, seconds: float) -> int:
-    """Send updates at a rate, a message to each slot every 20 ms and a clock a second; how many messages were sent to each."""
+async def pace_batches(bootstrap: str, slots: Collection[int], market: Market, seconds: float) -> int:
+    """Send updates at the market's rate, a message to each slot every 20 ms and a clock a second; how many messages were sent to each."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
     await producer.start()
     steps = round(seconds / STEP_S)
     due = time.monotonic()
-    for message in batches(market, steps * round(ticks_per_s * STEP_S), round(ticks_per_s * STEP_S), round(1 / STEP_S)):
+    each = round(market.ticks_per_s * STEP_S)
+    for message in batches(market, steps * each, each, round(1 / STEP_S)):
         for slot in slots:
             await producer.send(TICKS, message, str(slot).encode(), slot)
         due += STEP_S

@@ -34,11 +34,11 @@ from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
 
-BATCH = 250
-"""Updates in a message of the router: what comes in its window of 10 ms at 25,000 a second."""
+BATCH = 200
+"""Updates in a message of the router: what comes in its window of 10 ms at 20,000 a second, about what a node takes."""
 
-CLOCK_TICKS = 20_000
-"""The router adds a clock once a second of wall time: at about this rate, once in so many updates."""
+TICKS_PER_S = 20_000
+"""The pace of event time in the backlog. The router adds a clock once a second: once in so many updates."""
 
 PARTITIONS = 10
 TIMEOUT_S = 300.0
@@ -66,8 +66,8 @@ def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int) -> Ra
     commands = trend_commands(PORTFOLIOS)
     with_portfolios(folder, bootstrap, commands)
     slots = slots_of(commands)
-    clock_every = max(1, CLOCK_TICKS // batch)
-    sent = asyncio.run(fill_batches(bootstrap, slots, batches(Market(codes), ticks, batch, clock_every)))
+    clock_every = max(1, TICKS_PER_S // batch)
+    sent = asyncio.run(fill_batches(bootstrap, slots, batches(Market(codes, TICKS_PER_S), ticks, batch, clock_every)))
     worker = node(folder, bootstrap)
     try:
         total = sent * len(slots)
@@ -103,7 +103,7 @@ def quix(folder: Path, bootstrap: str, codes: int, ticks: int, keyed_by: str) ->
     asyncio.run(provision(bootstrap, [kept(topic, PARTITIONS, 1)], 60))
     owners = [command.target_id for command in trend_commands(PORTFOLIOS)[::2]] if keyed_by == "portfolio" else []
     each = 1 if owners else PORTFOLIOS
-    sent = fill_single(bootstrap, topic, Market(codes), ticks // len(owners) if owners else ticks, owners)
+    sent = fill_single(bootstrap, topic, Market(codes, TICKS_PER_S), ticks // len(owners) if owners else ticks, owners)
     arguments = [sys.executable, "-W", "ignore", "-m", "bench.quix", bootstrap, topic, str(each), str(folder / f"quix.{keyed_by}")]
     with (folder / "quix.log").open("wb") as log:
         worker = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log)

@@ -35,7 +35,7 @@ from ginkgo_streams.topics import CONTROL, MARKET_DATA, MARKET_PARTITIONS, SLOTS
 STEP_S = 0.05
 """The feed sends what it has every 50 ms, an array per partition."""
 
-WARM_S = 8.0
+WARM_S = 20.0
 """Seconds at the beginning that are not counted: windows fill, the broker's JIT compiles, connections are made."""
 
 EVENT_START = "2026-11-24T01:35:00.000Z"

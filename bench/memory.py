@@ -30,11 +30,11 @@ from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
 LIMIT_MB = 400
 
 
-async def loaded(node: Node, bootstrap: str, slots: list[int], market: Market, ticks: int, seconds: float) -> list[float]:
+async def loaded(node: Node, bootstrap: str, slots: list[int], market: Market, seconds: float) -> list[float]:
     """The resident set in MB (2**20) while the updates come."""
     process = psutil.Process(node.process.pid)
     found: list[float] = []
-    feeding = asyncio.ensure_future(pace_batches(bootstrap, slots, market, ticks, seconds))
+    feeding = asyncio.ensure_future(pace_batches(bootstrap, slots, market, seconds))
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         await asyncio.sleep(0.5)
@@ -57,12 +57,12 @@ def measure(codes: int = 5_000, ticks: int = 1_000, seconds: float = 60) -> dict
             node.wait_for("ExecutionNode ready")
             empty = psutil.Process(node.process.pid).memory_info().rss / 2**20
             commands = trend_commands(PORTFOLIOS)
-            slots, market = slots_of(commands), Market(codes)
+            slots, market = slots_of(commands), Market(codes, ticks)
             asyncio.run(send_commands(bootstrap, commands))
             node.wait_for("running: command", PORTFOLIOS)
             sent = asyncio.run(fill_batches(bootstrap, slots, batches(market, (LONG + 2) * codes, min(codes, 1000), 1)))
             asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), node.process.pid, 120))
-            found = asyncio.run(loaded(node, bootstrap, slots, market, ticks, seconds))
+            found = asyncio.run(loaded(node, bootstrap, slots, market, seconds))
             node.stop()
         finally:
             if node is not None and node.process.poll() is None:

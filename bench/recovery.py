@@ -107,13 +107,13 @@ def run(folder: Path, broker: Broker, codes: int, load_s: float) -> dict[str, An
     bootstrap = broker.bootstrap
     commands = trend_commands(PORTFOLIOS)
     slots = slots_of(commands)
-    market = Market(codes)
+    market = Market(codes, LOAD_TICKS_PER_S)
     node = Node(folder, bootstrap)
     node.wait_for("ExecutionNode ready")
     asyncio.run(send_commands(bootstrap, commands))
     node.wait_for("running: command", PORTFOLIOS)
     sent = asyncio.run(fill_batches(bootstrap, slots, batches(market, (LONG + 2) * codes, min(codes, 1000), 1)))
-    sent += asyncio.run(pace_batches(bootstrap, slots, market, LOAD_TICKS_PER_S, load_s))
+    sent += asyncio.run(pace_batches(bootstrap, slots, market, load_s))
     asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), node.process.pid, TIMEOUT_S))
     result: dict[str, Any] = {"codes": codes, "load_s": load_s}
     node.kill()
