@@ -361,7 +361,6 @@ class Snapshot(msgspec.Struct, kw_only=True, rename={"v": "_v"}):
     error: str = ""
     created_at: str
     updated_at: str
-    latency_ms: float | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -33,9 +33,8 @@ class BroadcastTable:
         topic: str,
         decode: Callable[[bytes], Any],
         newer: Callable[[Any, Any], bool] = last,
-        on_change: Callable[[str, Any], None] = lambda key, value: None,
     ) -> None:
-        self.bootstrap, self.topic, self.decode, self.newer, self.on_change = bootstrap, topic, decode, newer, on_change
+        self.bootstrap, self.topic, self.decode, self.newer = bootstrap, topic, decode, newer
         self.values: dict[str, Any] = {}
         self.version = 0
         self._changed = asyncio.Event()
@@ -93,7 +92,6 @@ class BroadcastTable:
         name = (key or b"").decode(errors="replace")
         if value is None:
             self.values.pop(name, None)
-            new = None
         else:
             try:
                 new = self.decode(value)
@@ -106,7 +104,3 @@ class BroadcastTable:
             self.values[name] = new
         self.version += 1
         self._changed.set()
-        self.on_change(name, new)
-
-
-Publish = Callable[[str, Any], Awaitable[None]]
