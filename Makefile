@@ -27,8 +27,9 @@ check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the k
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m pytest -q tests/unit/test_domain_purity.py
 
+# However make ends, kill -9 too, its benchmark is told (Linux); what the benchmark started ends with it.
 bench: $(VENV)/.installed-bench ## latency, evaluations, recovery and memory against others (15 min on a quiet machine; BENCH_ARGS: for bench.all)
-	@$(PY) -W ignore -m bench.all $(BENCH_ARGS)
+	@exec $$(command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM --) $(PY) -W ignore -m bench.all $(BENCH_ARGS)
 
 clean: ## remove the environment and what tools leave behind
 	rm -rf $(VENV) .build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -80,6 +81,8 @@ def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[
 
 def main() -> int:
     """The command."""
+    # SIGTERM as Ctrl+C: what was started is stopped, and temporary folders go. (After kill -9 it is killed with this process.)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="a file for all figures")
     parser.add_argument("--quick", action="store_true", help="short runs: they show that it works, their figures say little")

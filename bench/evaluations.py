@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,7 +22,8 @@ from typing import Any
 from confluent_kafka import Producer
 
 from bench.backlog import Market, Rate, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
-from bench.latency import PORTFOLIOS, send_commands, start, wait_for_count
+from bench.latency import PORTFOLIOS, send_commands
+from bench.process import NODE_READY, Process, node
 from bench.quix import GROUP
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
@@ -44,21 +43,15 @@ PARTITIONS = 10
 TIMEOUT_S = 300.0
 
 
-def node(folder: Path, bootstrap: str) -> subprocess.Popen[bytes]:
-    """An execution node, ready."""
-    arguments = ("worker", "start", "--type", "execution_node", "--node-id", "bench_node")
-    return start(folder, "node", *arguments, bootstrap=bootstrap, wait="ExecutionNode ready")
-
-
 def with_portfolios(folder: Path, bootstrap: str, commands: list[m.ControlCommand]) -> None:
     """Let a node make the portfolios, and stop it."""
     first = node(folder, bootstrap)
     try:
+        first.wait_for(NODE_READY)
         asyncio.run(send_commands(bootstrap, commands))
-        wait_for_count(folder / "node.log", "running: command", len(commands) // 2)
+        first.wait_for("running: command", len(commands) // 2)
     finally:
-        first.terminate()
-        first.wait(30)
+        first.stop()
 
 
 def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int) -> Rate:
@@ -70,13 +63,13 @@ def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int) -> Ra
     sent = asyncio.run(fill_batches(bootstrap, slots, batches(Market(codes, TICKS_PER_S), ticks, batch, clock_every)))
     worker = node(folder, bootstrap)
     try:
+        worker.wait_for(NODE_READY)
         total = sent * len(slots)
         commits = asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, total, worker.pid, TIMEOUT_S))
     finally:
-        worker.terminate()
-        worker.wait(30)
-    if "Order submitted" not in (folder / "node.log").read_text(errors="replace"):
-        raise RuntimeError(f"the node made no order: nothing was evaluated; see {folder / 'node.log'}")
+        worker.stop()
+    if not worker.seen("Order submitted"):
+        raise RuntimeError(f"the node made no order: nothing was evaluated:\n{worker.end()}")
     return _times(steady_rate(commits, total), batch * PORTFOLIOS / len(slots))
 
 
@@ -105,15 +98,13 @@ def quix(folder: Path, bootstrap: str, codes: int, ticks: int, keyed_by: str) ->
     each = 1 if owners else PORTFOLIOS
     sent = fill_single(bootstrap, topic, Market(codes, TICKS_PER_S), ticks // len(owners) if owners else ticks, owners)
     arguments = [sys.executable, "-W", "ignore", "-m", "bench.quix", bootstrap, topic, str(each), str(folder / f"quix.{keyed_by}")]
-    with (folder / "quix.log").open("wb") as log:
-        worker = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log)
+    worker = Process(folder, "quix", arguments)
     try:
         commits = asyncio.run(watch_commits(bootstrap, GROUP, topic, sent, worker.pid, TIMEOUT_S))
     finally:
-        worker.send_signal(signal.SIGTERM)
-        out, _ = worker.communicate(timeout=60)
-    if not int(out.decode().rpartition("crosses: ")[2] or 0):
-        raise RuntimeError(f"the Quix application saw no cross: nothing was evaluated; see {folder / 'quix.log'}")
+        worker.stop()
+    if not worker.seen("crosses: ") or worker.seen("crosses: 0"):
+        raise RuntimeError(f"the Quix application saw no cross: nothing was evaluated:\n{worker.end()}")
     return _times(steady_rate(commits, sent), each)
 
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from bench.process import LIVECORE_READY, NODE_READY, Process, livecore, node
 from ginkgo_streams import messages as m
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.topics import kept
@@ -119,8 +119,6 @@ async def drive(bootstrap: str, feed: Feed, seconds: float, topic: str, out: str
 
 def portfolio_commands(probability: float) -> list[m.ControlCommand]:
     """Ten portfolios that order now and then."""
-    import uuid
-
     made: list[m.ControlCommand] = []
     for n in range(PORTFOLIOS):
         portfolio_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"bench{n}"))
@@ -131,13 +129,19 @@ def portfolio_commands(probability: float) -> list[m.ControlCommand]:
             "selector": {"name": "AllSelector", "params": {}},
         }
         params = {"name": f"bench {n}", "user_id": "bench", "initial_cash": 1_000_000_000, "config": config}
-        for kind, given in (("portfolio.create", params), ("portfolio.start", {})):
-            made.append(
-                m.ControlCommand(
-                    command_id=f"{portfolio_id}{kind}"[:64], command_type=kind, target_id=portfolio_id, params=given, timestamp=EVENT_START
-                )  # type: ignore[arg-type]
-            )
+        made += created(portfolio_id, params)
     return made
+
+
+def created(portfolio_id: str, params: dict[str, Any]) -> list[m.ControlCommand]:
+    """The commands that create a portfolio and start it."""
+    create = m.ControlCommand(
+        command_id=f"{portfolio_id}.create", command_type="portfolio.create", target_id=portfolio_id, params=params, timestamp=EVENT_START
+    )
+    start = m.ControlCommand(
+        command_id=f"{portfolio_id}.start", command_type="portfolio.start", target_id=portfolio_id, timestamp=EVENT_START
+    )
+    return [create, start]
 
 
 async def send_commands(bootstrap: str, commands: Sequence[m.ControlCommand]) -> None:
@@ -149,67 +153,36 @@ async def send_commands(bootstrap: str, commands: Sequence[m.ControlCommand]) ->
     await producer.stop()
 
 
-def start(folder: Path, name: str, *arguments: str, bootstrap: str, wait: str) -> subprocess.Popen[bytes]:
-    """A process of ours, when it says that it is ready."""
-    log = folder / f"{name}.log"
-    environment = {**os.environ, "GINKGO_HOME": str(folder), "KAFKA_BOOTSTRAP_SERVERS": bootstrap}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ginkgo_streams.cli.main", *arguments], stdout=log.open("wb"), stderr=subprocess.STDOUT, env=environment
-    )
-    wait_for(log, wait, process)
-    return process
-
-
-def wait_for(log: Path, text: str, process: subprocess.Popen[bytes]) -> None:
-    """Until the log has the text. Raises RuntimeError with the log where the process ends or 90 s pass."""
-    deadline = time.monotonic() + 90
-    while text not in log.read_text(errors="replace"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"no {text!r} in {log}:\n{log.read_text(errors='replace')[-3000:]}")
-        time.sleep(0.1)
-
-
 def run_ours(folder: Path, bootstrap: str, ticks: int, seconds: float) -> list[float]:
     """One measurement of Ginkgo."""
-    livecore = start(folder, "livecore", "livecore", "start", "--data-source", "none", bootstrap=bootstrap, wait="LiveCore ready")
-    worker = ("worker", "start", "--type", "execution_node", "--node-id", "bench_node")
-    node = start(folder, "node", *worker, bootstrap=bootstrap, wait="ExecutionNode ready")
+    core = livecore(folder, bootstrap)
+    core.wait_for(LIVECORE_READY)
+    worker = node(folder, bootstrap)
+    worker.wait_for(NODE_READY)
     try:
         probability = ORDERS_PER_S / (ticks * PORTFOLIOS)
         asyncio.run(send_commands(bootstrap, portfolio_commands(probability)))
-        wait_for_count(folder / "node.log", "running: command", PORTFOLIOS)
+        worker.wait_for("running: command", PORTFOLIOS)
         feed = Feed(ticks)
         return uvloop.run(drive(bootstrap, feed, seconds, MARKET_DATA, SUBMISSION, SLOTS, True))
     finally:
-        for process in (node, livecore):
-            process.terminate()
-            process.wait(30)
+        worker.stop()
+        core.stop()
 
 
-def wait_for_count(log: Path, text: str, count: int) -> None:
-    """Until the log has the text so often."""
-    deadline = time.monotonic() + 60
-    while log.read_text(errors="replace").count(text) < count:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{text!r} not {count} times in {log}:\n{log.read_text(errors='replace')[-3000:]}")
-        time.sleep(0.1)
-
-
-def run_chain(bootstrap: str, ticks: int, seconds: float) -> list[float]:
+def run_chain(folder: Path, bootstrap: str, ticks: int, seconds: float) -> list[float]:
     """One measurement of the bare chain."""
     asyncio.run(provision(bootstrap, [kept(name, MARKET_PARTITIONS, 1) for name in CHAIN], 60))
     every = max(1, round(ticks / ORDERS_PER_S))
     command = [sys.executable, "-m", "bench.chain"]
-    hops = [subprocess.Popen([*command, hop, bootstrap, str(every)], stdout=subprocess.PIPE) for hop in ("router", "node")]
+    hops = [Process(folder, f"chain.{hop}", [*command, hop, bootstrap, str(every)]) for hop in ("router", "node")]
     try:
         for hop in hops:
-            assert hop.stdout is not None
-            hop.stdout.readline()
+            hop.wait_for("ready")
         return uvloop.run(drive(bootstrap, Feed(ticks), seconds, CHAIN[0], CHAIN[3], MARKET_PARTITIONS, False))
     finally:
         for hop in hops:
-            hop.terminate()
-            hop.wait(10)
+            hop.stop()
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
@@ -230,7 +203,7 @@ def measure(ticks: int, seconds: float, rounds: int) -> dict[str, Any]:
             broker.start()
             try:
                 asyncio.run(provision(broker.bootstrap, all_topics(), 60))
-                results["chain"].append(summary(run_chain(broker.bootstrap, ticks, seconds)))
+                results["chain"].append(summary(run_chain(folder, broker.bootstrap, ticks, seconds)))
                 results["ours"].append(summary(run_ours(folder, broker.bootstrap, ticks, seconds)))
             finally:
                 broker.stop()

@@ -22,7 +22,7 @@ import psutil
 
 from bench.backlog import LONG, Market, batches, fill_batches, pace_batches, slots_of, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
-from bench.recovery import Node
+from bench.process import NODE_READY, Process, node
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
@@ -30,9 +30,9 @@ from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
 LIMIT_MB = 400
 
 
-async def loaded(node: Node, bootstrap: str, slots: list[int], market: Market, seconds: float) -> list[float]:
+async def loaded(worker: Process, bootstrap: str, slots: list[int], market: Market, seconds: float) -> list[float]:
     """The resident set in MB (2**20) while the updates come."""
-    process = psutil.Process(node.process.pid)
+    process = psutil.Process(worker.pid)
     found: list[float] = []
     feeding = asyncio.ensure_future(pace_batches(bootstrap, slots, market, seconds))
     end = time.monotonic() + seconds
@@ -49,24 +49,24 @@ def measure(codes: int = 5_000, ticks: int = 1_000, seconds: float = 60) -> dict
         folder = Path(name)
         broker = Broker(folder / "kafka", heap_mb=512)
         broker.start()
-        node: Node | None = None
+        worker: Process | None = None
         try:
             bootstrap = broker.bootstrap
             asyncio.run(provision(bootstrap, all_topics(), 60))
-            node = Node(folder, bootstrap)
-            node.wait_for("ExecutionNode ready")
-            empty = psutil.Process(node.process.pid).memory_info().rss / 2**20
+            worker = node(folder, bootstrap)
+            worker.wait_for(NODE_READY)
+            empty = psutil.Process(worker.pid).memory_info().rss / 2**20
             commands = trend_commands(PORTFOLIOS)
             slots, market = slots_of(commands), Market(codes, ticks)
             asyncio.run(send_commands(bootstrap, commands))
-            node.wait_for("running: command", PORTFOLIOS)
+            worker.wait_for("running: command", PORTFOLIOS)
             sent = asyncio.run(fill_batches(bootstrap, slots, batches(market, (LONG + 2) * codes, min(codes, 1000), 1)))
-            asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), node.process.pid, 120))
-            found = asyncio.run(loaded(node, bootstrap, slots, market, seconds))
-            node.stop()
+            asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), worker.pid, 120))
+            found = asyncio.run(loaded(worker, bootstrap, slots, market, seconds))
+            worker.stop()
         finally:
-            if node is not None and node.process.poll() is None:
-                node.kill()
+            if worker is not None:
+                worker.kill()
             broker.stop()
     result = {
         "codes": codes, "portfolios": PORTFOLIOS, "ticks_per_s": ticks, "seconds": seconds, "empty_mb": round(empty), "limit_mb": LIMIT_MB,

@@ -16,67 +16,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from bench.backlog import LONG, Market, batches, fill_batches, pace_batches, slots_of, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
+from bench.process import NODE_READY, TIMEOUT_S, Process, node
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.topics import NODE_APP, TICKS, all_topics, changelog
 
 LOAD_TICKS_PER_S = 1_000
-TIMEOUT_S = 120.0
-
-
-class Node:
-    """A node whose lines are timed as they come."""
-
-    def __init__(self, folder: Path, bootstrap: str) -> None:
-        self.started = time.monotonic()
-        self.lines: list[tuple[float, str]] = []
-        program = [sys.executable, "-m", "ginkgo_streams.cli.main"]
-        command = [*program, "worker", "start", "--type", "execution_node", "--node-id", "bench_node"]
-        environment = {**os.environ, "GINKGO_HOME": str(folder), "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append((time.monotonic() - self.started, line.rstrip()))
-
-    def seen(self, text: str) -> list[float]:
-        """When the lines with a text came, seconds after the start."""
-        return [at for at, line in list(self.lines) if text in line]
-
-    def wait_for(self, text: str, count: int = 1) -> float:
-        """When the text came for the `count`-th time. Raises RuntimeError with the log."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while len(self.seen(text)) < count:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(line for _, line in self.lines[-30:])
-                raise RuntimeError(f"no {text!r} of the node in {TIMEOUT_S:g} s:\n{tail}")
-            time.sleep(0.02)
-        return self.seen(text)[count - 1]
-
-    def kill(self) -> None:
-        """kill -9."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        """Ctrl+C's way: drained, given back."""
-        self.process.terminate()
-        self.process.wait(60)
 
 
 def changelog_bytes(broker: Broker) -> int:
@@ -91,15 +44,15 @@ def disk_of(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(NODE_APP) if path.is_dir()]
 
 
-def restarted(folder: Path, bootstrap: str) -> tuple[Node, dict[str, float]]:
+def restarted(folder: Path, bootstrap: str) -> tuple[Process, dict[str, float]]:
     """A node started again, and how long that took."""
-    node = Node(folder, bootstrap)
-    ready = node.wait_for("ExecutionNode ready")
-    found = [line for _, line in node.lines if line.startswith("[INFO] Found ")][-1:]
+    worker = node(folder, bootstrap)
+    ready = worker.wait_for(NODE_READY) - worker.started
+    found = [line for _, line in worker.lines if line.startswith("[INFO] Found ")][-1:]
     if found != [f"[INFO] Found {PORTFOLIOS} Portfolios to load"]:
         raise RuntimeError(f"the node says {found} after its restart, not {PORTFOLIOS} portfolios: its state is not what it was")
-    loaded, claimed = node.seen("slots loaded")[-1], node.seen("claimed")[-1]
-    return node, {"recovery_s": round(loaded - claimed, 2), "start_to_ready_s": round(ready, 2)}
+    loaded, claimed = worker.seen("slots loaded")[-1], worker.seen("claimed")[-1]
+    return worker, {"recovery_s": round(loaded - claimed, 2), "start_to_ready_s": round(ready, 2)}
 
 
 def run(folder: Path, broker: Broker, codes: int, load_s: float) -> dict[str, Any]:
@@ -108,24 +61,24 @@ def run(folder: Path, broker: Broker, codes: int, load_s: float) -> dict[str, An
     commands = trend_commands(PORTFOLIOS)
     slots = slots_of(commands)
     market = Market(codes, LOAD_TICKS_PER_S)
-    node = Node(folder, bootstrap)
-    node.wait_for("ExecutionNode ready")
+    worker = node(folder, bootstrap)
+    worker.wait_for(NODE_READY)
     asyncio.run(send_commands(bootstrap, commands))
-    node.wait_for("running: command", PORTFOLIOS)
+    worker.wait_for("running: command", PORTFOLIOS)
     sent = asyncio.run(fill_batches(bootstrap, slots, batches(market, (LONG + 2) * codes, min(codes, 1000), 1)))
     sent += asyncio.run(pace_batches(bootstrap, slots, market, load_s))
-    asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), node.process.pid, TIMEOUT_S))
+    asyncio.run(watch_commits(bootstrap, NODE_APP, TICKS, sent * len(slots), worker.pid, TIMEOUT_S))
     result: dict[str, Any] = {"codes": codes, "load_s": load_s}
-    node.kill()
+    worker.kill()
     for path in disk_of(folder):
         shutil.rmtree(path)
     result["changelog_mb"] = round(changelog_bytes(broker) / 1e6, 1)
-    node, result["disk_lost"] = restarted(folder, bootstrap)
-    node.kill()
-    node, result["killed"] = restarted(folder, bootstrap)
-    node.stop()
-    node, result["stopped"] = restarted(folder, bootstrap)
-    node.stop()
+    worker, result["disk_lost"] = restarted(folder, bootstrap)
+    worker.kill()
+    worker, result["killed"] = restarted(folder, bootstrap)
+    worker.stop()
+    worker, result["stopped"] = restarted(folder, bootstrap)
+    worker.stop()
     if not disk_of(folder):
         raise RuntimeError(f"the node has no copies under {folder}: none of this was measured as it says")
     return result
