@@ -1,0 +1,68 @@
+"""Dividends and splits on their ex-date: cash and shares of a position, and prices before it made comparable with those behind it.
+
+A dividend lowers the cost by what it pays, because the price falls by as much: no stop loss may take that for a loss. Taxes are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.changes import Changes
+from ginkgo_streams.domain.events import PER, CorporateAction, Note
+from ginkgo_streams.domain.ledger import Line
+from ginkgo_streams.domain.money import cny
+from ginkgo_streams.domain.portfolio import Portfolio
+from ginkgo_streams.domain.ring import Ring
+from ginkgo_streams.domain.windows import Windows
+
+PRICES = ("open", "high", "low", "close")
+
+
+def book_action(portfolio: Portfolio, action: CorporateAction, changes: Changes) -> None:
+    """Book an action on what is held of its code. Raises LedgerBroken where shares in open sells would be more than what is left."""
+    position = portfolio.ledger.positions.get(action.code)
+    if position is None:
+        return
+    ledger, before = portfolio.ledger, position.volume
+    income = action.income(before)
+    line = ledger.lines.setdefault(action.code, Line())
+    ledger.cash += income
+    ledger.income += income
+    line.income += income
+    position.cost = max(position.cost - income, 0)
+    position.volume = action.volume(before)
+    position.bought = min(action.volume(position.bought), position.volume)
+    line.converted += position.volume - before
+    if position.volume == 0:
+        del ledger.positions[action.code]
+    portfolio.check((action.code,))
+    changes.mark(portfolio.portfolio_id)
+    text = f"Corporate action: {action.code}, {before} shares become {position.volume}, cash {cny(income)}"
+    changes.notes.append(Note(portfolio_id=portfolio.portfolio_id, text=text))
+
+
+def adjust(windows: Windows, action: CorporateAction) -> None:
+    """Bring the last price and the history of a code to the level behind the ex-date (prices by one factor, volumes by the split)."""
+    row = windows.index.get(action.code)
+    if row is None or not (last := int(windows.meta[w.PRICE, row])):
+        return
+    price = action.price(last)
+    windows.meta[w.PRICE, row] = price
+    for field in (w.BID, w.ASK, w.REFUSALS, w.REFUSED_PRICE):
+        windows.meta[field, row] = 0
+    for field, ring in windows.updates.items():
+        _scale(ring, field, row, price, last, action.split)
+    for bars in windows.bars.values():
+        for field, ring in bars.rings.items():
+            _scale(ring, field, row, price, last, action.split)
+    windows.touch(np.array([row], np.intp))
+
+
+def _scale(ring: Ring, field: str, row: int, price: int, last: int, split: int) -> None:
+    values = ring.data[row]
+    if field in PRICES:
+        ring.data[row] = np.where(values > 0, np.maximum((2 * values * price + last) // (2 * last), 1), 0)
+    elif field == "volume" and split != PER:
+        ring.data[row] = values * split // PER
+
