@@ -21,10 +21,11 @@ INTERVAL_S = 10.0
 class Heartbeat:
     """Says every 10 s that the node lives, and what runs on it."""
 
-    def __init__(self, settings: Settings, portfolios: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, settings: Settings, portfolios: Callable[[], Sequence[str]], address: Callable[[], str] = lambda: "") -> None:
+        """address: "host:port" of the node's web views, "" where they are off."""
         redis = settings.redis
         self.views = None if redis is None else Views(redis.host, redis.port, db=redis.db, password=redis.password.get_secret_value())
-        self.node_id, self.portfolios = settings.node.id, portfolios
+        self.node_id, self.portfolios, self.address = settings.node.id, portfolios, address
         self.started_at = now()
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -63,8 +64,9 @@ class Heartbeat:
     def _say(self, portfolios: Sequence[str]) -> None:
         """One heartbeat with the node's plan; nodes that fell silent are taken off the view by those that live."""
         assert self.views is not None
+        host, _, port = self.address().rpartition(":")
         info = NodeInfo(
-            node_id=self.node_id, host=socket.gethostname(), port=0, status="running", portfolio_count=len(portfolios),
+            node_id=self.node_id, host=host or socket.gethostname(), port=int(port or 0), status="running", portfolio_count=len(portfolios),
             last_heartbeat=now(), started_at=self.started_at, version=version("ginkgo-streams"),
         )  # fmt: skip
         self.views.heartbeat(info)

@@ -17,6 +17,7 @@ from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.app import AppSettings, EngineApp
+from ginkgo_streams.engine.fatal import cannot_start
 from ginkgo_streams.engine.owned import OwnedSlot
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.reducer import Slot
@@ -25,6 +26,9 @@ from ginkgo_streams.slots.portfolios import PortfolioSlot
 from ginkgo_streams.tables.portfolios import portfolios
 from ginkgo_streams.tables.windows import windows
 from ginkgo_streams.topics import CONTROL, EVENTS, FEEDBACK, MARKET_DATA, NODE_APP, SUBMISSION, TICKS, all_topics
+from ginkgo_streams.web.listen import DEFAULT_PORT, CannotListen, listen, reached_at
+from ginkgo_streams.web.node import ThisNode
+from ginkgo_streams.web.views import node_views
 
 log = logging.getLogger("ginkgo.node")
 
@@ -35,6 +39,7 @@ def app_settings(settings: Settings, app_id: str) -> AppSettings:
         app_id=app_id, node_id=settings.node.id, bootstrap=settings.kafka.bootstrap, datadir=settings.datadir / app_id,
         capacity=settings.node.max_portfolios if app_id == NODE_APP else 0,
         session_timeout_s=settings.kafka.session_timeout, heartbeat_s=settings.kafka.heartbeat,
+        web_enabled=settings.web.enabled and app_id == NODE_APP, web_host=settings.web.host, web_port=settings.web.port or DEFAULT_PORT,
     )  # fmt: skip
 
 
@@ -83,10 +88,13 @@ def node_app(settings: Settings) -> EngineApp:
     for declare in (ticks, orders_feedback, control_commands):
         declare(app, runner)
     app.assignor.wishes = cluster.wishes
-    heartbeat = Heartbeat(settings, lambda: [name for state in owned.values() for name in state.portfolios])
+    heartbeat = Heartbeat(settings, lambda: [name for state in owned.values() for name in state.portfolios], lambda: app.web_address)
+    node_views(ThisNode(app, runner, owned, heartbeat.started_at), kafka.slots)
 
     async def before_start() -> None:
         log.info("Starting ExecutionNode: %s", node_id)
+        if app.conf.web_enabled:
+            serve_views(app, settings)
         log.info("Connecting to Kafka: %s", kafka.bootstrap)
         await provision(kafka.bootstrap, all_topics(kafka.slots, kafka.market_data_partitions, kafka.replicas), kafka.connect_timeout)
         if settings.redis is not None:
@@ -116,6 +124,17 @@ def node_app(settings: Settings) -> EngineApp:
     app.after_release.append(after_release)
     app.after_stop.append(after_stop)
     return app
+
+
+def serve_views(app: EngineApp, settings: Settings) -> None:
+    """Bind the web views; an address that cannot be had ends the process, exit status 1. Faust's --web-bind and --web-port count."""
+    host, port = app.conf.web_bind, app.conf.web_port
+    try:
+        sock = listen(host, port, exactly=settings.web.port is not None or port != DEFAULT_PORT)
+    except CannotListen as error:
+        cannot_start(error)
+    app.serve(sock, reached_at(sock, settings.web.advertise))
+    log.info("Web views: http://%s/nodes", app.web_address)
 
 
 async def tell(app: EngineApp, event: m.NodeOnline | m.NodeOffline) -> None:

@@ -38,6 +38,8 @@ def start_worker(
     kafka_bootstrap_servers: Kafka = None,
     redis_host: RedisHost = None,
     redis_port: RedisPort = None,
+    web_host: Annotated[str | None, typer.Option(help="Address the web views are bound to; 127.0.0.1 if not given.")] = None,
+    web_port: Annotated[int | None, typer.Option(help="Port of the web views; 6066 or a free one if not given.")] = None,
 ) -> None:
     """Start an execution node; Ctrl+C gives its portfolios to the others and stops it."""
     settings = _settings(
@@ -45,6 +47,7 @@ def start_worker(
             "node": {"id": node_id, "max_portfolios": max_portfolios},
             "kafka": {"bootstrap_servers": kafka_bootstrap_servers},
             "redis": {"host": redis_host, "port": redis_port},
+            "web": {"host": web_host, "port": web_port},
         }
     )
     from ginkgo_streams.apps import run_node

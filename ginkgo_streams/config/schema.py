@@ -123,6 +123,19 @@ class KafkaSettings(_Section):
         return (chosen and chosen.partitions) or self.market_partitions
 
 
+class WebSettings(_Section):
+    """A node's web views: read-only, without credentials, so bound to this machine unless told otherwise.
+
+    port: None takes 6066, or any free one where that is taken. advertise: where other nodes reach it; None: the host, or this machine's
+    name where the host stands for all addresses (0.0.0.0, ::).
+    """
+
+    enabled: bool = True
+    host: Host = "127.0.0.1"
+    port: Port | None = None
+    advertise: Host | None = None
+
+
 class MysqlSettings(_Section):
     """MySQL or MariaDB. The password has no default."""
 
@@ -241,6 +254,7 @@ class Settings(BaseSettings):
 
     node: NodeSettings = Field(default_factory=lambda: NodeSettings())
     kafka: KafkaSettings = Field(default_factory=lambda: KafkaSettings())
+    web: WebSettings = Field(default_factory=lambda: WebSettings())
     database: DatabaseSettings | None = None
     mysql: MysqlSettings | None = None
     clickhouse: ClickhouseSettings | None = None

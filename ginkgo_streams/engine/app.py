@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import uvloop
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.assignor import NodeAssignor
 from ginkgo_streams.engine.fatal import cannot_start, die
+from ginkgo_streams.engine.members import Member, member_url, members
 from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.engine.table import SMALL_ROCKSDB, FencedTable
@@ -36,8 +38,9 @@ class AppSettings:
     session_timeout_s: float = 3.0
     heartbeat_s: float = 0.5
     standbys: int = 1
-    web_port: int = 0
-    web_bind: str = "127.0.0.1"
+    web_enabled: bool = False
+    web_host: str = "127.0.0.1"
+    web_port: int = 6066
 
 
 class EngineApp(faust.App):  # type: ignore[misc]
@@ -51,6 +54,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.before_stop: list[Callable[[], Awaitable[None]]] = []
         self.after_release: list[Callable[[], Awaitable[None]]] = []
         self.after_stop: list[Callable[[], Awaitable[None]]] = []
+        self.web_socket: socket.socket | None = None
+        self.web_address = ""
         self._watchdog: asyncio.Task[None] | None = None
         self._is_whole = False
         super().__init__(
@@ -75,10 +80,10 @@ class EngineApp(faust.App):  # type: ignore[misc]
             producer_linger_ms=0,
             stream_wait_empty=False,
             stream_buffer_maxsize=4096,
-            web_enabled=bool(settings.web_port),
-            web_port=settings.web_port or 6066,
-            web_bind=settings.web_bind,
-            canonical_url=internals.member_url(settings.node_id),
+            web_enabled=settings.web_enabled,
+            web_port=settings.web_port,
+            web_bind=settings.web_host,
+            canonical_url=member_url(settings.node_id),
             autodiscover=False,
             Table=FencedTable,
             Worker=internals.Worker,
@@ -99,6 +104,18 @@ class EngineApp(faust.App):  # type: ignore[misc]
     def raw_topic(self, name: str) -> Any:
         """Declare a topic of raw keys and values."""
         return self.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
+
+    def serve(self, sock: socket.socket, address: str) -> None:
+        """Serve the web views on a listening socket, before the group is joined. address: "host:port" for the other members."""
+        self.web_socket, self.web_address = sock, address
+        self.conf.canonical_url = member_url(self.engine.node_id, address)
+
+    def members(self) -> list[Member]:
+        """The group as the last assignment had it; empty before the first."""
+        return members(self.assignor.changelog_distribution, self.runners[0].tables[0].changelog_topic_name)
+
+    def _new_web(self) -> internals.WebServer:
+        return internals.WebServer(self)
 
     # ---- life ---------------------------------------------------------------------------------------------------
 

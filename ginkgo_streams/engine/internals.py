@@ -12,10 +12,14 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
+from aiohttp.web import AppRunner, SockSite
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.web.drivers import aiohttp as web_driver
+
+from ginkgo_streams.engine.members import member_url
 
 log = logging.getLogger("ginkgo.engine")
 
@@ -135,22 +139,33 @@ class Transport(driver.Transport):  # type: ignore[misc]
     Producer = Producer
 
 
-def member_url(node_id: str) -> str:
-    """What a member of the group is called, in Faust's own words."""
-    return f"http://{node_id}"
+class WebServer(web_driver.Web):  # type: ignore[misc]
+    """Faust's web server with our pages and none of its own: those show tables, keys and assignments to whoever asks.
+
+    It serves on the socket that the app was given (`EngineApp.serve`), and does not wait long for its clients at the end.
+    """
+
+    default_blueprints = production_blueprints = debug_blueprints = optional_blueprints = ()
+
+    def __init__(self, app: Any, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self._runner = AppRunner(self.web_app, access_log=None, shutdown_timeout=1.0)
+
+    def _create_site(self) -> SockSite:
+        return SockSite(self._runner, self.app.web_socket)
 
 
 class Worker(faust.Worker):  # type: ignore[misc]
     """Says by which signal it is stopped, and prints no spinner, whose escape codes would stand in front of our lines.
 
-    Faust's own command line turns the web server on, at one port for all processes of a machine, and may rename the member in the
-    group: here both stay as the engine's settings have them.
+    Faust's own command line turns the web server on and may rename the member in the group: here an app without web views stays
+    without, and the name stays ours.
     """
 
     def __init__(self, app: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(app, *args, **kwargs)
         self.spinner = None
-        app.conf.web_enabled = bool(app.engine.web_port)
+        app.conf.web_enabled = app.conf.web_enabled and app.engine.web_enabled
         app.conf.canonical_url = member_url(app.engine.node_id)
 
     def _schedule_shutdown(self, number: signal.Signals) -> None:

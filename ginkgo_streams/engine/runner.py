@@ -22,7 +22,7 @@ from typing import Any
 from faust.types import TP
 
 from ginkgo_streams.engine import internals
-from ginkgo_streams.engine.envelope import CLAIM, OWNED, SLOT, seal, unseal
+from ginkgo_streams.engine.envelope import CLAIM, OWNED, RESERVED, SLOT, Envelope, seal, unseal
 from ginkgo_streams.engine.fatal import die
 from ginkgo_streams.engine.faults import point
 from ginkgo_streams.engine.owned import Input, OwnedSlot, Write
@@ -125,6 +125,15 @@ class Runner:
             return
         self._inbox.append(Input(m.topic, m.partition, m.offset, m.generation_id, m.timestamp, message, fence, claim, also))
         self._arrived.set()
+
+    def durable(self, index: int, key: str) -> Envelope | None:
+        """The value of a key of the primary table as a successor would recover it, None where there is none: for those who look
+        on. Raises KeyError where the slot is not ours, or not loaded."""
+        if index not in self.slots:
+            raise KeyError(index)
+        raw = key.encode()
+        value = None if raw.startswith(RESERVED) else internals.LocalCopy(self.tables[0], index).get(raw)
+        return None if value is None else unseal(value)
 
     def backlog(self) -> int:
         """Inputs taken and not yet applied."""
