@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.agents.livecore.control_commands import control_commands
 from ginkgo_streams.agents.livecore.market_data import market_data
 from ginkgo_streams.agents.livecore.orders_submission import orders_submission
 from ginkgo_streams.agents.livecore.sim_orders import sim_orders
@@ -35,7 +36,7 @@ from ginkgo_streams.slots.exchange import ExchangeSlot
 from ginkgo_streams.slots.gateway import GatewaySlot
 from ginkgo_streams.tables.exchange import exchange
 from ginkgo_streams.tables.gateway import gateway
-from ginkgo_streams.topics import FEEDBACK, LIVECORE_APP, MARKET_DATA, SIM_ORDERS, SUBMISSION, TICKS, all_topics
+from ginkgo_streams.topics import CONTROL, FEEDBACK, HALTS, LIVECORE_APP, MARKET_DATA, SIM_ORDERS, SUBMISSION, TICKS, all_topics
 
 log = logging.getLogger("ginkgo.livecore")
 
@@ -61,11 +62,11 @@ def livecore_app(settings: Settings) -> EngineApp:
 
     gateways = Runner(
         app, "gateway", [gateway(app, slots)], lambda index: GatewaySlot(markets),
-        inputs=[SUBMISSION], claims=lambda index: [], claim_message=claim, base=cluster.base, raise_base=raise_base,
+        inputs=[SUBMISSION, CONTROL], claims=lambda index: [], claim_message=claim, base=cluster.base, raise_base=raise_base,
     )  # fmt: skip
     exchanges = Runner(
-        app, "exchange", [exchange(app, markets)], lambda index: ExchangeSlot(Exchange(profile, rules), slots),
-        inputs=[MARKET_DATA, SIM_ORDERS], claims=lambda index: [(FEEDBACK, slot) for slot in range(slots)], claim_message=claim,
+        app, "exchange", [exchange(app, markets)], lambda index: ExchangeSlot(index, Exchange(profile, rules), slots),
+        inputs=[MARKET_DATA, SIM_ORDERS], claims=lambda index: [*((FEEDBACK, slot) for slot in range(slots)), (HALTS, 0)], claim_message=claim,
         base=cluster.base, raise_base=raise_base, on_loaded=exchange_loaded, on_released=feed.stop_soon,
     )  # fmt: skip
     app.runners += [gateways, exchanges]
@@ -78,6 +79,7 @@ def livecore_app(settings: Settings) -> EngineApp:
     views = Sink(app, stores(app, settings))
     market_data(app, exchanges, router)
     orders_submission(app, gateways)
+    control_commands(app, gateways)
     sim_orders(app, exchanges)
     snapshots(app, views)
     system_events(app, Sink(app))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ginkgo_streams.cli import logs, portfolio, run
+from ginkgo_streams.cli import engine, logs, portfolio, run
 
 app = typer.Typer(
     name="ginkgo", help="Many live trading portfolios on a cluster of Faust workers.", no_args_is_help=True, add_completion=False,
@@ -29,12 +29,13 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 app.add_typer(portfolio.app, name="portfolio")
 app.add_typer(run.worker, name="worker")
 app.add_typer(run.livecore, name="livecore")
+app.add_typer(engine.app, name="engine")
 
 
 def _register_others(arguments: Sequence[str]) -> None:
     """Adds the commands of the local stack, the audit and the demo, unless another one is asked for: they load every client there is,
     and `ginkgo portfolio status` should not wait for that."""
-    if next((each for each in arguments if not each.startswith("-")), "") in ("portfolio", "worker", "livecore"):
+    if next((each for each in arguments if not each.startswith("-")), "") in ("portfolio", "worker", "livecore", "engine"):
         return
     from ginkgo_streams.cli import audit, demo, local
 

@@ -20,10 +20,12 @@ import numpy as np
 from ginkgo_streams.domain.events import ASK, BID, INTERVAL, PREV_CLOSE, PRICE, SEQ, TS, VOLUME, Cancel, Order, Quotes, Report
 from ginkgo_streams.domain.exchange import acceptance, matching
 from ginkgo_streams.domain.exchange.book import CodeState, Entry, decode_clock, decode_code, decode_entry, encode
+from ginkgo_streams.domain.exchange.halts import Halts
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings, per_million
+from ginkgo_streams.domain.halts import Halt
 from ginkgo_streams.domain.market.profile import Profile
 
-CLOCK = "clock"
+CLOCK, HALTS = "clock", "halts"
 
 Fresh = Callable[[str], bool]
 """Of a key: false where its recovered value has the input at hand in it already."""
@@ -57,6 +59,7 @@ class Exchange:
         self._written = 0  # the clock as last encoded or loaded
         self._swept = 0  # the trading day up to which closed orders have been forgotten
         self._touched: set[str] = set()
+        self.halts = Halts()
 
     # ---- state ----
 
@@ -66,6 +69,8 @@ class Exchange:
             return
         if key == CLOCK:
             self._clock = self._written = decode_clock(value)
+        elif key == HALTS:
+            self.halts.load(value)
         elif key.startswith("c:"):
             self._codes[key[2:]] = decode_code(value)
         elif key.startswith("o:"):
@@ -83,6 +88,8 @@ class Exchange:
         if key == CLOCK:
             self._written = self._clock
             return encode(self._clock)
+        if key == HALTS:
+            return self.halts.encode()
         if key.startswith("c:"):
             return encode(self._codes[key[2:]])
         entry = self._orders.get(key[2:])
@@ -114,7 +121,9 @@ class Exchange:
             changes.reports.append(entry.report("rejected", entry.ready, "too_old", message))
             return changes
         self._keep(entry)
-        if self._settings.ack_delay_ms == 0 or now >= entry.ready:
+        if self._reject(entry, self.halts.refusal(order), entry.ready, changes):
+            pass  # kept as any other, so that it gets the same answer when it comes again after the start
+        elif self._settings.ack_delay_ms == 0 or now >= entry.ready:
             self._decide(entry, changes)
         self._changed(entry, changes)
         return changes
@@ -135,6 +144,37 @@ class Exchange:
             self._cancel(entry, cancel.ts, changes)
             self._changed(entry, changes)
         return changes
+
+    def halt(self, halt: Halt) -> ExchangeChanges:
+        """The switch is thrown: from here on new orders of the target are refused, and all its open ones end, whichever the mode: those
+        not yet in the book are rejected, the others cancelled, as soon as the exchange takes cancels. A change known is no news."""
+        changes = ExchangeChanges()
+        seen = self.halts.take(halt)
+        if seen is None:
+            return changes
+        live = [entry for book in self._live.values() for entry in book.values()]
+        for entry in sorted(live, key=_age):
+            order = entry.order
+            if not halt.active or not halt.covers(order.portfolio_id, order.code):
+                continue
+            now = max(self._now(order.code), order.ts)
+            if entry.state == "arriving":
+                self._reject(entry, ("halted", "trading was stopped before the order was in the book"), now, changes)
+            else:
+                entry.cancel = True
+                self._cancel(entry, now, changes)
+            seen.ended += 1
+            self._changed(entry, changes)
+        changes.dirty.append(HALTS)  # behind the orders: a halt that is durable is so with all that stood in front of it
+        return changes
+
+    def waiting(self) -> list[Order]:
+        """Orders that a halt in force is to end and that are still open: the exchange takes no cancels at the moment."""
+        halts = self.halts.active()
+        if not halts:
+            return []
+        asked = [entry for book in self._live.values() for entry in book.values() if entry.cancel]
+        return [e.order for e in sorted(asked, key=_age) if any(h.covers(e.order.portfolio_id, e.order.code) for h in halts)]
 
     def on_clock(self, ts: int, fresh: Fresh) -> ExchangeChanges:
         """Event time goes on: late acks, the close, waiting cancels, and what is old is forgotten.
