@@ -31,6 +31,8 @@ class ChinaA:
     lot: int = lots.LOT
     t_plus_one: bool = True
     day_orders: bool = True
+    market_orders: bool = False
+    max_jump: int = 20
 
     def lot_down(self, code: str, direction: int, volume: int, held: int) -> int:
         """See `lots.lot_down`."""

@@ -29,6 +29,8 @@ class Generic:
     lot: int = 1
     t_plus_one: bool = False
     day_orders: bool = False
+    market_orders: bool = True
+    max_jump: int = 0
 
     def lot_down(self, code: str, direction: int, volume: int, held: int) -> int:
         """Any volume; of a sell at most what is held."""

@@ -52,6 +52,14 @@ class Profile(Protocol):
         """Whether shares bought today can be sold only from the next trading day."""
 
     @property
+    def market_orders(self) -> bool:
+        """Whether portfolios give market orders, sized by the price they fill at; else limit orders near the last price."""
+
+    @property
+    def max_jump(self) -> int:
+        """Percent from the last price beyond which a price is taken for an error; 0: none is."""
+
+    @property
     def day_orders(self) -> bool:
         """Whether an order ends with the trading day it belongs to."""
 
