@@ -77,8 +77,13 @@ class Machine:
 
     def clock(self, ts: int) -> None:
         """Event time has come to ts (ms)."""
-        self._reports(self.exchange.on_clock(ts, _always))
-        self._follow(self.portfolios.on_clock(ts, _always))
+        if self.fills_first:
+            self._reports(self.exchange.on_clock(ts, _always))
+            self._follow(self.portfolios.on_clock(ts, _always))
+        else:
+            made = self.portfolios.on_clock(ts, _always)
+            self._reports(self.exchange.on_clock(ts, _always))
+            self._follow(made)
 
     def action(self, action: CorporateAction) -> None:
         """A dividend or split, before the first price of its ex-date. Open sells of a code whose shares become fewer are cancelled."""

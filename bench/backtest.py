@@ -1,0 +1,219 @@
+"""Backtests: bars per second and peak memory, against backtesting.py and a plain pandas loop.
+
+    python -m bench.backtest --json figures.json      (--quick: fewer bars)
+
+Each run is a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SEED = 11
+
+
+def minute_frame(count: int) -> pd.DataFrame:
+    """A random walk on the tick, minutes of CN sessions from 2020 on."""
+    from ginkgo_streams.sessions import trading_calendar
+
+    calendar = trading_calendar()
+    per_day = np.concatenate([np.arange(9 * 60 + 31, 11 * 60 + 31), np.arange(13 * 60 + 1, 14 * 60 + 58)])
+    days = [d for d in range(737_425, 739_800) if calendar.is_trading(d)][: -(-count // len(per_day))]
+    base = np.array([np.datetime64("1970-01-01") + np.timedelta64(d - 719_163, "D") for d in days])
+    times = (base[:, None] + per_day[None, :].astype("timedelta64[m]")).reshape(-1)[:count]
+    rng = np.random.default_rng(SEED)
+    close = np.round(np.clip(20 + np.cumsum(rng.normal(0, 0.01, count)), 5, 80), 2)
+    opening = np.concatenate([[close[0]], close[:-1]])
+    return pd.DataFrame({
+        "datetime": times, "open": opening, "high": np.maximum(opening, close), "low": np.minimum(opening, close), "close": close,
+        "volume": rng.integers(10_000, 1_000_000, count),
+    })  # fmt: skip
+
+
+def one_code(count: int) -> tuple[int, float, dict[str, Any]]:
+    """Ours: one code of minute bars, moving averages 5/20, all rules of CN."""
+    from ginkgo_streams.backtest.load import frame_bars
+    from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
+    from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+    from ginkgo_streams.domain.market.cn import cn
+    from ginkgo_streams.sessions import trading_calendar
+
+    profile = cn(trading_calendar())
+    bars = frame_bars({"000001.SZ": minute_frame(count)}, profile)
+    config = {"strategy": {"name": "TrendFollowStrategy"}, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
+    plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=bars, profile=profile, rules=ExchangeSettings())
+    begun = time.perf_counter()
+    machine = run(plan)
+    return count, time.perf_counter() - begun, {"fills": len(machine.journals["p"].fills)}
+
+
+def one_code_backtesting(count: int) -> tuple[int, float, dict[str, Any]]:
+    """backtesting.py on the same bars and averages."""
+    from backtesting import Backtest, Strategy
+    from backtesting.lib import crossover
+
+    class Cross(Strategy):
+        def init(self) -> None:
+            close = pd.Series(self.data.Close)
+            self.short = self.I(lambda: close.rolling(5).mean())
+            self.long = self.I(lambda: close.rolling(20).mean())
+
+        def next(self) -> None:
+            if crossover(self.short, self.long):
+                if not self.position:
+                    self.buy(size=1_000)
+            elif crossover(self.long, self.short):
+                self.position.close()
+
+    frame = minute_frame(count).set_index("datetime")
+    frame.columns = [name.capitalize() for name in frame.columns]
+    test = Backtest(frame, Cross, cash=1_000_000, commission=0.0003)
+    begun = time.perf_counter()
+    stats = test.run()
+    return count, time.perf_counter() - begun, {"trades": int(stats["# Trades"])}
+
+
+def daily_matrix(codes: int, days: int) -> tuple[list[str], np.typing.NDArray[np.float64]]:
+    """Closes of many codes, shape (days, codes)."""
+    rng = np.random.default_rng(SEED)
+    closes = np.round(10 * np.exp(np.cumsum(rng.normal(0, 0.015, (days, codes)), axis=0)), 2)
+    names = [f"{n:06d}.SZ" if n < 300_000 else f"{n + 300_000:06d}.SH" for n in range(1, codes + 1)]
+    return names, np.clip(closes, 1, 500)
+
+
+def many_codes(codes: int, days: int) -> tuple[int, float, dict[str, Any]]:
+    """Ours: daily bars of many codes, one portfolio that watches all."""
+    from ginkgo_streams.backtest.bars import Bars
+    from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
+    from ginkgo_streams.domain import events as e
+    from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+    from ginkgo_streams.domain.market.cn import cn
+    from ginkgo_streams.sessions import trading_calendar
+
+    profile = cn(trading_calendar())
+    names, closes = daily_matrix(codes, days)
+    calendar = [d for d in range(737_425, 739_800) if profile.is_trading_day(d)][:days]
+    units = np.rint(closes * e.UNIT).astype(np.int64)
+    data = np.zeros((len(e.FIELDS), days * codes), np.int64)
+    data[e.TS] = np.repeat([profile.close_ts(d) for d in calendar], codes)
+    data[e.SEQ] = -1
+    for field in (e.OPEN, e.HIGH, e.LOW, e.CLOSE, e.PRICE):
+        data[field] = units.reshape(-1)
+    data[e.PREV_CLOSE, codes:] = units[:-1].reshape(-1)
+    data[e.VOLUME] = 1_000_000
+    data[e.INTERVAL] = 86_400_000
+    bars = Bars(tuple(names), data, np.tile(np.arange(codes), days), True)
+    config = {"strategy": {"name": "TrendFollowStrategy"}, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
+    plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=bars, profile=profile, rules=ExchangeSettings())
+    begun = time.perf_counter()
+    machine = run(plan)
+    return len(bars), time.perf_counter() - begun, {"fills": len(machine.journals["p"].fills)}
+
+
+def many_codes_pandas(codes: int, days: int) -> tuple[int, float, dict[str, Any]]:
+    """A plain loop: rolling means of a frame, then day by day and signal by signal at the next close, commission only."""
+    names, closes = daily_matrix(codes, days)
+    frame = pd.DataFrame(closes, columns=names)
+    begun = time.perf_counter()
+    above = frame.rolling(5).mean() > frame.rolling(20).mean()
+    crossed = above & ~above.shift(1, fill_value=False)
+    dead = ~above & above.shift(1, fill_value=False)
+    cash, held, fills = 1_000_000.0, dict[str, int](), 0
+    for i in range(21, days):
+        prices = frame.iloc[i]
+        for code in dead.columns[dead.iloc[i - 1]]:
+            if code in held:
+                cash += prices[code] * held.pop(code) * (1 - 0.0003)
+                fills += 1
+        for code in crossed.columns[crossed.iloc[i - 1]]:
+            cost = prices[code] * 1_000 * (1 + 0.0003)
+            if code not in held and cost <= cash:
+                held[code] = 1_000
+                cash -= cost
+                fills += 1
+    return codes * days, time.perf_counter() - begun, {"fills": fills}
+
+
+def sweep_of(jobs: int, bars: int, sets: int) -> tuple[int, float, dict[str, Any]]:
+    """Ours: parameter sets over one code of minute bars, on so many cores. The count is of sets."""
+    from ginkgo_streams.backtest.load import frame_bars
+    from ginkgo_streams.backtest.run import Plan, PortfolioSpec
+    from ginkgo_streams.backtest.sweep import sweep
+    from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+    from ginkgo_streams.domain.market.cn import cn
+    from ginkgo_streams.sessions import trading_calendar
+
+    profile = cn(trading_calendar())
+    made = frame_bars({"000001.SZ": minute_frame(bars)}, profile)
+    config = {"strategy": {"name": "TrendFollowStrategy"}, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
+    plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=made, profile=profile, rules=ExchangeSettings())
+    begun = time.perf_counter()
+    found = sweep(plan, {"strategy.long_period": list(range(10, 10 + sets))}, jobs)
+    return len(found), time.perf_counter() - begun, {"failed": sum(bool(each.error) for each in found)}
+
+
+def _child(name: str, arguments: tuple[int, ...], pipe: Any) -> None:
+    count, seconds, more = globals()[name](*arguments)
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    pipe.send({"count": count, "seconds": round(seconds, 3), "per_s": round(count / seconds, 1), "peak_mb": peak // 1024, **more})
+
+
+def measured(function: Callable[..., Any], *arguments: int) -> dict[str, Any]:
+    """The figures of a function, run in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(function.__name__, arguments, theirs))
+    process.start()
+    theirs.close()
+    try:
+        found: dict[str, Any] = ours.recv()
+    except EOFError:
+        raise RuntimeError(f"{function.__name__} ended without figures") from None
+    finally:
+        process.join()
+    return found
+
+
+def measure(quick: bool = False) -> dict[str, Any]:
+    """All of it."""
+    minutes, codes, days, sets = (20_000, 400, 100, 6) if quick else (200_000, 4_000, 500, 50)
+    found: dict[str, Any] = {
+        "one_code": measured(one_code, minutes), "one_code_backtesting": measured(one_code_backtesting, minutes),
+        "many_codes": measured(many_codes, codes, days), "many_codes_pandas": measured(many_codes_pandas, codes, days),
+    }  # fmt: skip
+    found |= {f"sweep_{jobs}": measured(sweep_of, jobs, minutes // 100, sets) for jobs in (1, 2)}
+    found["ratio"] = {
+        "one_code": found["one_code"]["per_s"] / found["one_code_backtesting"]["per_s"],
+        "many_codes": found["many_codes"]["per_s"] / found["many_codes_pandas"]["per_s"],
+        "sweep": found["sweep_2"]["per_s"] / found["sweep_1"]["per_s"],
+    }
+    return found
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--quick", action="store_true", help="fewer bars")
+    options = parser.parse_args()
+    found = measure(options.quick)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    for name, figures in found.items():
+        print(f"{name:<22} " + (", ".join(f"{k} {v:,.2f}" for k, v in figures.items())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
