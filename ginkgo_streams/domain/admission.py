@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain import ids
 from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.bars import FIELDS, Updates
 from ginkgo_streams.domain.batch import Batch
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.windows import Windows
 
-MAX_JUMP = 20
-"""Percent from the last price (on a new day from the previous close that the update names) beyond which a price is abnormal."""
 MAX_REFUSALS = 3
 """Abnormal prices in a row, agreeing with each other, after which the next is taken: a real gap never silences a code for ever."""
 AGREE = 3
@@ -25,7 +24,7 @@ MAX_AHEAD = 5_000
 
 ANOMALIES = {
     "not_positive": "is not positive", "limits": "is outside the price limits of the day",
-    "jump": f"is more than {MAX_JUMP} % from the last", "future": f"is dated more than {MAX_AHEAD // 1000} s ahead of the newest event",
+    "jump": "is too far from the last to be true", "future": f"is dated more than {MAX_AHEAD // 1000} s ahead of the newest event",
 }  # fmt: skip
 """Refusals that a person should know of. The others are "older", "duplicate" and "closed"."""
 
@@ -87,7 +86,7 @@ def admit(
     low, high, prev = _limits(windows, profile, rows, data, last, day, fine)
     outside = (high > 0) & ((price < low) | (price > high))
     reference = np.where((day > last[w.DAY]) & (data[e.PREV_CLOSE] > 0), data[e.PREV_CLOSE], last[w.PRICE])
-    jump = (reference > 0) & (np.abs(price - reference) * 100 > reference * MAX_JUMP)
+    jump = (reference > 0) & (profile.max_jump > 0) & (np.abs(price - reference) * 100 > reference * profile.max_jump)
     bad = fine & (outside | jump)
     if bad.any():
         agree = (last[w.REFUSALS] > 0) & (np.abs(price - last[w.REFUSED_PRICE]) * 100 <= last[w.REFUSED_PRICE] * AGREE)
@@ -114,17 +113,49 @@ def admit(
     return taken, np.stack([low, high, day, prev])[:, taken], refusals
 
 
-def take(windows: Windows, rows: NDArray[np.intp], data: NDArray[np.int64], bounds: NDArray[np.int64]) -> Batch:
-    """Put admitted updates into the windows. bounds: as `admit` gave them."""
+def take(
+    windows: Windows, profile: Profile, rows: NDArray[np.intp], data: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> Batch:  # fmt: skip
+    """Put admitted updates of one trading day into the windows. bounds: as `admit` gave them."""
     meta = windows.meta
+    price = data[e.PRICE]
+    ended = {}
+    if windows.bars:
+        day = int(bounds[2, 0])
+        opens, closes = profile.continuous_open_ts(day), profile.close_ts(day)
+        before_ts, before_day = meta[w.TS, rows], meta[w.DAY, rows]
+        for interval, bars in windows.bars.items():
+            values = _values(data, bounds, bars.daily)
+            ended[interval] = bars.take(rows, Updates(data[e.TS], data[e.INTERVAL], values, before_ts, before_day, day, opens, closes))
     meta[w.TS, rows], meta[w.SEQ, rows] = data[e.TS], data[e.SEQ]
-    meta[w.PRICE, rows], meta[w.VOLUME, rows] = data[e.PRICE], data[e.VOLUME]
+    meta[w.PRICE, rows], meta[w.VOLUME, rows] = price, data[e.VOLUME]
     meta[w.BID, rows], meta[w.ASK, rows] = data[e.BID], data[e.ASK]
     meta[w.LOW, rows], meta[w.HIGH, rows], meta[w.DAY, rows], meta[w.PREV_CLOSE, rows] = bounds
     meta[w.REFUSALS, rows] = 0
     meta[w.REFUSED_TS, rows] = 0
-    windows.push(rows, data[e.PRICE])
-    return Batch(windows, rows, data[e.TS], data[e.PRICE], data[e.VOLUME], data[e.INTERVAL])
+    windows.updates["close"].push(rows, price)
+    if len(windows.updates) > 1:
+        values = _values(data, bounds, False)
+        for field, ring in windows.updates.items():
+            if field != "close":
+                given = values[FIELDS.index(field)]
+                ring.push(rows, np.where(given > 0, given, price) if field == "open" else given)
+    windows.touch(rows)
+    return Batch(windows, rows, data[e.TS], price, data[e.VOLUME], data[e.INTERVAL], ended)
+
+
+def _values(data: NDArray[np.int64], bounds: NDArray[np.int64], daily: bool) -> NDArray[np.int64]:
+    """The fields of bars that updates give: (6, n). Of a tick high and low are its price, but for the day's bar: there they are those of
+    the day so far. Where an update's own do not enclose its price, or are outside the day's limits, its price stands. Open 0: unknown.
+    """
+    price, volume = data[e.PRICE], data[e.VOLUME]
+    low, high, open_ = data[e.LOW], data[e.HIGH], data[e.OPEN]
+    own = (data[e.INTERVAL] > 0) | daily
+    own &= (low > 0) & (low <= price) & (price <= high) & (low >= bounds[0]) & ((bounds[1] == 0) | (high <= bounds[1]))
+    own_open = own & (open_ >= low) & (open_ <= high)
+    return np.stack([
+        np.where(own_open, open_, 0), np.where(own, high, price), np.where(own, low, price), price, volume, price * volume,
+    ])  # fmt: skip
 
 
 def _days(profile: Profile, ts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -143,6 +174,7 @@ def _limits(
     fresh = day > last[w.DAY]
     prev = np.where(data[e.PREV_CLOSE] > 0, data[e.PREV_CLOSE], np.where(fresh, last[w.PRICE], last[w.PREV_CLOSE]))
     low, high = last[w.LOW].copy(), last[w.HIGH].copy()
-    for i in np.flatnonzero(fine & (fresh | (prev != last[w.PREV_CLOSE]))).tolist():
-        low[i], high[i] = profile.price_limits(windows.codes[rows[i]], int(prev[i]), int(day[i])) or (0, 0)
+    new = np.flatnonzero(fine & (fresh | (prev != last[w.PREV_CLOSE])))
+    if len(new):
+        low[new], high[new] = profile.limit_columns(windows.limit_classes(profile)[rows[new]], prev[new], day[new])
     return low, high, prev

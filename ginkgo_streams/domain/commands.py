@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ginkgo_streams.domain import ids
+from ginkgo_streams.domain import ids, memos
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.config import BadConfig, build
-from ginkgo_streams.domain.events import Alert, Command, Note
+from ginkgo_streams.domain.events import Alert, Command, Move, Note
 from ginkgo_streams.domain.ledger import Ledger
 from ginkgo_streams.domain.money import parse_cny
-from ginkgo_streams.domain.portfolio import KEEP_COMMANDS, Portfolio, fail, move, settle_stop
+from ginkgo_streams.domain.portfolio import KEEP_COMMANDS, KEEP_REFUSALS, Portfolio, Refusal, fail, move, settle_stop
 from ginkgo_streams.domain.registry import Registry
+from ginkgo_streams.domain.versions import Version
 
 
 class Refused(Exception):
@@ -41,7 +42,7 @@ def create(registry: Registry, command: Command, changes: Changes) -> Portfolio:
     portfolio = Portfolio(
         portfolio_id=command.target_id, name=name if isinstance(name, str) else "", user_id=str(params.get("user_id") or ""),
         config=dict(config) if isinstance(config, Mapping) else {}, ledger=Ledger(initial=cash, cash=cash), created_at=command.ts,
-        day=0, updated_at=command.ts, commands=[command.command_id],
+        day=0, updated_at=command.ts, commands=[command.command_id], versions=[Version(1, command.ts, command.issued_by, "created")],
     )  # fmt: skip
     changes.mark(portfolio.portfolio_id)
     changes.notes.append(Note(portfolio_id=portfolio.portfolio_id, text=f"Portfolio created: {portfolio.portfolio_id}"))
@@ -57,12 +58,13 @@ def start(portfolio: Portfolio, registry: Registry, command: Command, changes: C
     try:
         build(portfolio.config, registry)
     except BadConfig as error:
-        raise Refused(f"its config is wrong: {error}; create it anew with a good one") from None
+        raise Refused(f"its config is wrong: {error}; give it a good one with portfolio.reload") from None
     if portfolio.ledger.initial <= 0:
         raise Refused("it has no initial cash; create it anew with some")
     portfolio.error = ""
     portfolio.stop_wanted = False
-    move(portfolio, "running", command.ts, _by(command), changes)
+    memos.forget_whole(portfolio)
+    move(portfolio, "running", command.ts, by(command), changes)
 
 
 def stop(portfolio: Portfolio, registry: Registry, command: Command, changes: Changes) -> None:
@@ -71,7 +73,7 @@ def stop(portfolio: Portfolio, registry: Registry, command: Command, changes: Ch
         raise Refused(f"it is {portfolio.status}; only a portfolio that is running or in error can be stopped")
     portfolio.stop_wanted = True
     if portfolio.status == "running":
-        move(portfolio, "stopping", command.ts, _by(command), changes)
+        move(portfolio, "stopping", command.ts, by(command), changes)
     for order_id in portfolio.open_orders:
         _cancel(portfolio, order_id, command.ts, changes)
     changes.mark(portfolio.portfolio_id)
@@ -87,8 +89,9 @@ def delete(portfolio: Portfolio, registry: Registry, command: Command, changes: 
         raise Refused(f"it is {portfolio.status}; stop it first")
     if portfolio.ledger.positions and command.params.get("force") is not True:
         raise Refused(f"it holds {', '.join(sorted(portfolio.ledger.positions))}; sell that first, or give force")
-    move(portfolio, "deleted", command.ts, _by(command), changes)
+    move(portfolio, "deleted", command.ts, by(command), changes)
     portfolio.config = {}
+    portfolio.versions = []
     portfolio.strategy_state = {}
     portfolio.risk_state = {}
     portfolio.last_signals = {}
@@ -109,8 +112,21 @@ def _cancel(portfolio: Portfolio, order_id: str, ts: int, changes: Changes) -> N
     changes.mark(portfolio.portfolio_id)
 
 
+MIGRATE = "portfolio.migrate"
+
+
+def migrate(portfolio: Portfolio, registry: Registry, command: Command, changes: Changes) -> None:
+    """Wish the portfolio, with all of its slot, onto `target_node`. It trades on until it is there. Raises Refused."""
+    target = command.params.get("target_node")
+    if not isinstance(target, str) or not target.strip():
+        raise Refused(f"target_node is {target!r}; name the node that it has to run on")
+    changes.moves.append(Move(portfolio_id=portfolio.portfolio_id, node_id=target, ts=command.ts, issued_by=command.issued_by))
+    changes.notes.append(Note(portfolio_id=portfolio.portfolio_id, text=f"Portfolio {portfolio.portfolio_id} is to move to {target}"))
+
+
 DOES: Mapping[str, Callable[[Portfolio, Registry, Command, Changes], None]] = {
     "portfolio.start": start, "portfolio.stop": stop, "portfolio.delete": delete, "order.cancel": cancel_order,
+    MIGRATE: migrate,
 }  # fmt: skip
 
 
@@ -121,8 +137,11 @@ def remember(portfolio: Portfolio, command: Command, changes: Changes) -> None:
     changes.mark(portfolio.portfolio_id)
 
 
-def refuse(command: Command, why: str, changes: Changes) -> None:
-    """Say that a command is not done, and why."""
+def refuse(command: Command, why: str, changes: Changes, portfolio: Portfolio | None = None) -> None:
+    """Say that a command is not done, and why: also in what is seen of the portfolio, so that who sent it need not wait for more."""
+    if portfolio is not None:
+        portfolio.refusals.append(Refusal(command.command_id, why))
+        del portfolio.refusals[:-KEEP_REFUSALS]
     text = f"Command {command.command_type} for portfolio {command.target_id} refused: {why}"
     changes.notes.append(Note(portfolio_id=command.target_id, text=text, level="warning"))
     changes.alerts.append(Alert(
@@ -132,5 +151,6 @@ def refuse(command: Command, why: str, changes: Changes) -> None:
     ))  # fmt: skip
 
 
-def _by(command: Command) -> str:
+def by(command: Command) -> str:
+    """Whose command it is, for the record."""
     return f"command by {command.issued_by}" if command.issued_by else "command"

@@ -36,7 +36,8 @@ class Signal(msgspec.Struct, frozen=True):
 class Held:
     """A position at the price of this event. Volumes in shares, money in units of 0.0001 CNY.
 
-    available: may be sold now (T+1, less what open sells hold). cost: what the shares cost, without fees.
+    available: may be sold now (T+1, less what open sells hold). cost: what the shares cost, without fees. days: trading days since
+    the position was opened (0: today).
     """
 
     code: str
@@ -45,6 +46,7 @@ class Held:
     cost: int
     price: int
     ts: int
+    days: int = 0
 
     @property
     def gain_percent(self) -> float:
@@ -78,34 +80,53 @@ class Verdict:
 
 
 class Strategy(Protocol):
-    """Finds signals in a batch of updates."""
+    """Finds signals in a batch of updates.
+
+    Optional: `interval` (see `bars.Interval`; default "tick", each update as it comes), and `needs() -> Iterable[Need]` for what it
+    looks at beside the closes of its own interval.
+    """
 
     def history(self) -> int:
-        """Closes of a code it needs before its first signal; the windows are kept that deep."""
+        """Closes of a code (of its interval) that it needs before its first signal; the windows are kept that deep."""
 
     def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
-        """Called once a batch with the watched codes that were updated (each once). `state`: small, kept with the portfolio."""
+        """Called once a batch with the watched codes that were updated (each once); for bars, those of which one is complete.
+
+        `state`: small, kept with the portfolio.
+        """
 
 
 class RiskManager(Protocol):
-    """Forces sells and judges orders."""
+    """Forces sells and judges orders. It defines at least one of these three; `needs() -> Iterable[Need]` is optional.
+
+    `memo` is a small dict that lives with the portfolio: in `watch` and `check` one of the whole portfolio, kept until it is started
+    anew; in `force` one of the position, kept until that is closed.
+    """
+
+    def watch(self, account: Account, memo: dict[str, Any]) -> Iterable[Signal]:
+        """Called once a batch, after the prices were taken: sells that it forces, whatever code they are of."""
 
     def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
-        """Called at each update of a held code of which something is available. `memo`: kept until the position is closed."""
+        """Called at each update of a held code of which something is available: the sell that it forces, or None."""
 
-    def check(self, proposal: Proposal, account: Account) -> Verdict:
-        """Called for each order in turn; earlier orders of the same event are in the account already."""
+    def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
+        """Called for each order in turn, with the volume that the risk managers before it have left; earlier orders of the same
+        event are in the account already."""
 
 
 class Sizer(Protocol):
-    """Says how much to buy."""
+    """Says how much to buy. `needs() -> Iterable[Need]` is optional."""
 
     def volume(self, proposal: Proposal, account: Account) -> int:
         """Shares to buy, before rounding to the lot. `proposal.volume` is 0."""
 
 
 class Selector(Protocol):
-    """Says which codes to watch."""
+    """Says which codes to watch. `needs() -> Iterable[Need]` (of "1d") is optional, and so is
+
+    `select(market: History) -> Iterable[str]`: called with the first update of each trading day, with the daily bars before it of all
+    of `codes()`; what it answers is watched that day, and what is held. A code that was not chosen is not bought.
+    """
 
     def codes(self) -> tuple[str, ...] | None:
         """The codes; None for all."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_type_hints
 
 import msgspec
 
+from ginkgo_streams.domain.bars import FIELDS, MAX_LENGTH, SPANS, History, Interval, Need
 from ginkgo_streams.domain.component import Kind, RiskManager, Selector, Sizer, Strategy
 from ginkgo_streams.domain.registry import ComponentClass, Registry, builtin
 
@@ -15,6 +16,10 @@ MAX_SIGNAL_AGE = 5.0
 """Seconds of event time after which a signal is dropped (the update's own interval is added for bars)."""
 MIN_SIGNAL_INTERVAL = 60.0
 """Seconds of event time within which the same code and direction is not signalled again."""
+
+MAX_BARS = 2_000
+"""Values of bars of a code that one portfolio may ask for, all intervals and fields together: the windows are made durable in messages
+of some 80 codes, which have to stay under Kafka's 1 MB."""
 
 _TIMES = {"max_signal_age": MAX_SIGNAL_AGE, "min_signal_interval": MIN_SIGNAL_INTERVAL}
 _SECTIONS: dict[str, Kind] = {"strategy": "strategy", "sizer": "sizer", "selector": "selector"}
@@ -32,8 +37,19 @@ class Kit:
     sizer_name: str
     codes: frozenset[str] | None
     """Codes to watch, None for all."""
+    interval: Interval
+    """What the strategy looks at."""
     history: int
-    """Closes of a code that the strategy needs."""
+    """Closes of a code, of its interval, that the strategy needs."""
+    needs: tuple[Need, ...]
+    """What all components look at."""
+    watching: tuple[tuple[str, str, RiskManager], ...]
+    forcing: tuple[tuple[str, str, RiskManager], ...]
+    checking: tuple[tuple[str, str, RiskManager], ...]
+    """Those of `risks` that watch, force and check."""
+    select: Callable[[History], Iterable[str]] | None
+    """The selector's choice of a day, where it makes one."""
+    selector_name: str
     max_age: int
     """ms"""
     min_interval: int
@@ -72,19 +88,44 @@ def build(config: Mapping[str, Any], registry: Registry = builtin) -> Kit:
         given = []
     risks = [_component(one, f"risk_managements[{i}]", "risk", registry, errors) for i, one in enumerate(given)]
     times = {name: _seconds(config.get(name, default), name, errors) for name, default in _TIMES.items()}
-    history = 1
-    if strategy is not None:
-        history = int(cast(Strategy, strategy).history())
+    needs: list[Need] = []
+    for component in (strategy, sizer, selector, *risks):
+        if component is not None:
+            needs += _needs(component, errors)
+    if sum(need.length * len(need.fields) for need in needs if need.interval != "tick") > MAX_BARS:
+        errors.append(f"the components look at more than {MAX_BARS} values of bars of each code; take shorter periods or longer bars")
     if errors:
         raise BadConfig(errors)
+    made = cast(Strategy, strategy)
     codes = cast(Selector, selector).codes()
+    named = tuple((f"{i}:{type(risk).__name__}", type(risk).__name__, cast(RiskManager, risk)) for i, risk in enumerate(risks))
     return Kit(
-        strategy=cast(Strategy, strategy), strategy_name=type(strategy).__name__,
-        risks=tuple((f"{i}:{type(risk).__name__}", type(risk).__name__, cast(RiskManager, risk)) for i, risk in enumerate(risks)),
-        sizer=cast(Sizer, sizer), sizer_name=type(sizer).__name__,
-        codes=None if codes is None else frozenset(codes), history=history,
+        strategy=made, strategy_name=type(strategy).__name__, risks=named, sizer=cast(Sizer, sizer), sizer_name=type(sizer).__name__,
+        codes=None if codes is None else frozenset(codes), interval=getattr(strategy, "interval", "tick"), history=int(made.history()),
+        needs=tuple(needs), watching=_with("watch", named), forcing=_with("force", named), checking=_with("check", named),
+        select=getattr(selector, "select", None), selector_name=type(selector).__name__,
         max_age=times["max_signal_age"], min_interval=times["min_signal_interval"],
     )  # fmt: skip
+
+
+def _with(method: str, risks: tuple[tuple[str, str, RiskManager], ...]) -> tuple[tuple[str, str, RiskManager], ...]:
+    return tuple(named for named in risks if hasattr(named[2], method))
+
+
+def _needs(component: Any, errors: list[str]) -> list[Need]:
+    """What a component looks at."""
+    name = type(component).__name__
+    found: list[Need] = []
+    if component.kind == "strategy":
+        found.append(Need(getattr(component, "interval", "tick"), int(component.history())))
+    if hasattr(component, "needs"):
+        found += component.needs()
+    for need in found:
+        if need.interval not in ("tick", *SPANS) or not set(need.fields) <= set(FIELDS):
+            errors.append(f"{name} needs {need}: intervals are tick, {', '.join(SPANS)}, and fields {', '.join(FIELDS)}")
+        elif not 1 <= need.length <= MAX_LENGTH + 1:
+            errors.append(f"{name} looks at {need.length} values of a code; 1 to {MAX_LENGTH + 1} can be kept")
+    return found
 
 
 def _seconds(value: Any, name: str, errors: list[str]) -> int:

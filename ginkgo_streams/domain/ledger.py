@@ -20,13 +20,14 @@ class LedgerBroken(Exception):
 
 class Position(msgspec.Struct, omit_defaults=True):
     """Shares of one code. `cost`: what they cost, without fees. `frozen`: in open sells. `bought`: of them, bought on
-    trading day `bought_day` (T+1)."""
+    trading day `bought_day` (T+1). `opened_day`: of the first purchase."""
 
     volume: int = 0
     cost: int = 0
     frozen: int = 0
     bought: int = 0
     bought_day: int = 0
+    opened_day: int = 0
 
     def available(self, day: int, t_plus_one: bool) -> int:
         """Shares that an order good for trading day `day` may sell."""
@@ -43,10 +44,14 @@ class Line(msgspec.Struct, omit_defaults=True):
     commission: int = 0
     stamp_duty: int = 0
     transfer_fee: int = 0
+    income: int = 0
+    """Dividends."""
+    converted: int = 0
+    """Shares that splits have added (taken away: negative)."""
 
 
 class Ledger(msgspec.Struct):
-    """The books. `cash` is free cash. `bought`, `sold`, `fees`: sums over all codes."""
+    """The books. `cash` is free cash. `bought`, `sold`, `fees`, `income`: sums over all codes."""
 
     initial: int
     cash: int
@@ -56,6 +61,7 @@ class Ledger(msgspec.Struct):
     fees: int = 0
     positions: dict[str, Position] = {}
     lines: dict[str, Line] = {}
+    income: int = 0
 
 
 def freeze(ledger: Ledger, order: OpenOrder) -> None:
@@ -87,6 +93,8 @@ def book(ledger: Ledger, order: OpenOrder, volume: int, amount: int, fees: tuple
         ledger.frozen += frozen_after - order.frozen
         ledger.cash += order.frozen - frozen_after - amount - total
         order.frozen = frozen_after
+        if position.volume == 0:
+            position.opened_day = day
         position.volume += volume
         position.cost += amount
         position.bought = volume + (position.bought if position.bought_day == day else 0)
@@ -116,8 +124,8 @@ def book(ledger: Ledger, order: OpenOrder, volume: int, amount: int, fees: tuple
 def check(ledger: Ledger, orders: Iterable[OpenOrder], codes: Iterable[str] | None = None) -> None:
     """Raise LedgerBroken unless the invariants hold. codes: whose positions to look at, None for all (and their sums)."""
     orders = list(orders)
-    if ledger.cash + ledger.frozen + ledger.bought - ledger.sold + ledger.fees != ledger.initial:
-        raise LedgerBroken(f"cash {ledger.cash} + frozen {ledger.frozen} + bought {ledger.bought} - sold {ledger.sold} + fees {ledger.fees}"
+    if ledger.cash + ledger.frozen + ledger.bought - ledger.sold + ledger.fees - ledger.income != ledger.initial:
+        raise LedgerBroken(f"cash {ledger.cash} + frozen {ledger.frozen} + bought {ledger.bought} - sold {ledger.sold} + fees {ledger.fees} - income {ledger.income}"
                            f" is not the initial cash {ledger.initial}")  # fmt: skip
     frozen = sum(order.frozen for order in orders)
     if ledger.cash < 0 or ledger.frozen < 0 or ledger.frozen != frozen:
@@ -129,9 +137,9 @@ def check(ledger: Ledger, orders: Iterable[OpenOrder], codes: Iterable[str] | No
         codes = ledger.lines.keys() | ledger.positions.keys()
         lines = ledger.lines.values()
         fees = sum(x.commission + x.stamp_duty + x.transfer_fee for x in lines)
-        sums = (sum(x.bought_amount for x in lines), sum(x.sold_amount for x in lines), fees)
-        if sums != (ledger.bought, ledger.sold, ledger.fees):
-            raise LedgerBroken(f"codes add up to (bought, sold, fees) {sums}, the ledger has {(ledger.bought, ledger.sold, ledger.fees)}")
+        sums = (sum(x.bought_amount for x in lines), sum(x.sold_amount for x in lines), fees, sum(x.income for x in lines))
+        if sums != (totals := (ledger.bought, ledger.sold, ledger.fees, ledger.income)):
+            raise LedgerBroken(f"codes add up to (bought, sold, fees, income) {sums}, the ledger has {totals}")
     for code in codes:
         _check_position(code, ledger, orders)
 
@@ -139,7 +147,7 @@ def check(ledger: Ledger, orders: Iterable[OpenOrder], codes: Iterable[str] | No
 def _check_position(code: str, ledger: Ledger, orders: list[OpenOrder]) -> None:
     position, line = ledger.positions.get(code, Position()), ledger.lines.get(code, Line())
     selling = sum(order.volume - order.filled for order in orders if order.code == code and order.direction != BUY)
-    if position.volume != line.bought_volume - line.sold_volume or position.frozen != selling:
+    if position.volume != line.bought_volume - line.sold_volume + line.converted or position.frozen != selling:
         raise LedgerBroken(f"{code}: {position} does not follow from {line} and {selling} shares in open sells")
     if min(position.volume, position.cost, position.frozen, position.volume - position.frozen) < 0:
         raise LedgerBroken(f"{code}: {position} has a negative figure")

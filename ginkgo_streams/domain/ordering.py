@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ginkgo_streams.domain import ids, ledger, notes, pricing
+from ginkgo_streams.domain import ids, ledger, memos, notes, pricing
 from ginkgo_streams.domain import windows as w
 from ginkgo_streams.domain.account import Account
 from ginkgo_streams.domain.changes import Changes
@@ -27,7 +27,7 @@ more than those of the one fill that was reckoned with."""
 def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, name: str, forced: bool, changes: Changes) -> None:
     """Turn a signal of component `name` into an order, or count why not. Raises ComponentFailed."""
     day = market.profile.order_day(signal.ts)
-    account = Account(portfolio, market.windows, market.profile, day)
+    account = Account(portfolio, market.windows, market.profile, day, signal.ts, market.profile.trading_day(signal.ts), kit.codes)
     proposal = _proposal(market, signal, forced, day)
 
     def drop(reason: str) -> None:
@@ -47,7 +47,10 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
     if volume == 0:
         drop(f"risk:{blocked_by}")
         return
-    if signal.direction == BUY:
+    budget = 0
+    if signal.direction == BUY and market.profile.market_orders:
+        budget, volume = _budget(market.profile, account, kit, proposal, volume, day)
+    elif signal.direction == BUY:
         volume = proposal.affordable(account.cash - RESERVE, volume)
     else:
         most = min(volume, account.available(signal.code))
@@ -55,7 +58,7 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
     if volume == 0:
         drop("cash" if signal.direction == BUY else "available")
         return
-    _emit(market.profile, portfolio, signal, proposal.limit, volume, day, name, changes)
+    _emit(market.profile, portfolio, signal, 0 if market.profile.market_orders else proposal.limit, volume, budget, day, name, changes)
     if forced:
         changes.alerts.append(_triggered(portfolio, signal, name, f"sells {volume} {signal.code}: {signal.reason}"))
 
@@ -66,12 +69,27 @@ def _proposal(market: Market, signal: Signal, forced: bool, day: int) -> Proposa
     price, low, high = int(meta[w.PRICE, row]), int(meta[w.LOW, row]), int(meta[w.HIGH, row])
     if day > int(meta[w.DAY, row]):  # an order from the last price of a day is good for the next: its limits follow from that price
         low, high = profile.price_limits(code, price, day) or (0, 0)
-    limit = pricing.limit_price(profile, code, signal.direction, price, low, high, day)
+    limit = price if profile.market_orders else pricing.limit_price(profile, code, signal.direction, price, low, high, day)
 
     def affordable(budget: int, most: int) -> int:
         return pricing.affordable(profile, code, limit, day, budget, most)
 
     return Proposal(code, signal.direction, signal.volume, price, limit, low, high, signal.ts, forced, affordable)
+
+
+def _budget(profile: Profile, account: Account, kit: Kit, proposal: Proposal, volume: int, day: int) -> tuple[int, int]:
+    """Of a market order to buy: the cash set aside (units), and the most shares it may become when it fills; (0, 0) where nothing fits.
+
+    Where the sizer goes by the price that is filled at (`by_fill_price`), the cash decides: all of it, or the part that the risk chain
+    has left. Else the volume does, with cash for an open up to half above the last price.
+    """
+    if proposal.affordable(account.cash, volume) == 0:
+        return 0, 0
+    if getattr(kit.sizer, "by_fill_price", False):
+        sized = guarded(kit.sizer_name, kit.sizer.volume, proposal, account)
+        budget = account.cash if volume >= sized else account.cash * volume // sized
+        return budget, budget // profile.tick
+    return min(account.cash, pricing.buy_cost(profile, proposal.code, proposal.price * 3 // 2, volume, day)), volume
 
 
 def _limit_move(proposal: Proposal) -> str:
@@ -102,9 +120,11 @@ def _risked(
     profile: Profile, portfolio: Portfolio, account: Account, kit: Kit, signal: Signal, sized: Proposal, volume: int, changes: Changes
 ) -> tuple[int, str]:
     """Every risk manager in configured order; each sees what the one before let through. The volume, or 0 and who blocked it."""
-    for _, name, risk in kit.risks:
+    for key, name, risk in kit.checking:
         proposal = replace(sized, volume=volume)
-        verdict = guarded(name, risk.check, proposal, account)
+        memo = memos.recall(portfolio, key)
+        verdict = guarded(name, risk.check, proposal, account, memo)
+        memos.keep(portfolio, key, memo)
         if not isinstance(verdict, Verdict) or not 0 <= verdict.volume <= volume:
             raise ComponentFailed(f"{name} answered {verdict!r} to an order of {volume}; it has to be a Verdict of 0 to {volume} shares")
         if verdict.volume < volume:
@@ -117,13 +137,13 @@ def _risked(
 
 
 def _emit(
-    profile: Profile, portfolio: Portfolio, signal: Signal, limit: int, volume: int, day: int, name: str, changes: Changes
+    profile: Profile, portfolio: Portfolio, signal: Signal, limit: int, volume: int, budget: int, day: int, name: str, changes: Changes
 ) -> None:
     portfolio.order_count += 1
     order = OpenOrder(
         order_id=ids.order_id(portfolio.portfolio_id, portfolio.order_count), code=signal.code, direction=signal.direction, volume=volume,
-        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day,
-        frozen=pricing.buy_cost(profile, signal.code, limit, volume, day) if signal.direction == BUY else 0,
+        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day, budget=budget,
+        frozen=budget or pricing.buy_cost(profile, signal.code, limit, volume, day) if signal.direction == BUY else 0,
     )  # fmt: skip
     ledger.freeze(portfolio.ledger, order)
     portfolio.open_orders[order.order_id] = order

@@ -12,6 +12,7 @@ from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.events import Alert, Note
 from ginkgo_streams.domain.ledger import Ledger, check
 from ginkgo_streams.domain.orders import ClosedOrder, OpenOrder
+from ginkgo_streams.domain.versions import Version
 
 PortfolioStatus = Literal["created", "running", "stopping", "stopped", "reloading", "migrating", "error", "deleted"]
 
@@ -30,16 +31,25 @@ its reason is on record."""
 
 KEEP_CLOSED = 64
 KEEP_COMMANDS = 64
+KEEP_REFUSALS = 8
 KEEP_TRANSITIONS = 50
 KEEP_HISTORY = 30
 
 
 class Transition(msgspec.Struct, array_like=True):
-    """One change of state. ts: event time, ms."""
+    """One change of state. ts: ms. seq: 1, 2, 3 … of the portfolio, as several may have one ts (0: from before they were counted)."""
 
     ts: int
     from_status: str
     to_status: str
+    reason: str
+    seq: int = 0
+
+
+class Refusal(msgspec.Struct, array_like=True):
+    """A command that was not done, and why."""
+
+    command_id: str
     reason: str
 
 
@@ -57,8 +67,10 @@ class EquityRow(msgspec.Struct, array_like=True):
 class Portfolio(msgspec.Struct, omit_defaults=True):
     """The value. day: the trading day that orders are good for now, before which the days are settled (0: no event seen yet).
 
-    strategy_state belongs to the strategy; risk_state has a memo for each risk manager and held code; last_signals has
+    strategy_state belongs to the strategy; risk_state has the memos of each risk manager (see `memos`); last_signals has
     the time of the last signal under "<code>+" for buys and "<code>-" for sells. stop_wanted: stop once no order is open.
+    selected: what a selector chose for trading day selected_day. versions: the last ones of the config, the present one last;
+    refusals: the last commands that were not done.
     """
 
     portfolio_id: str
@@ -81,8 +93,12 @@ class Portfolio(msgspec.Struct, omit_defaults=True):
     strategy_state: dict[str, Any] = {}
     risk_state: dict[str, dict[str, dict[str, Any]]] = {}
     last_signals: dict[str, int] = {}
+    selected: list[str] = []
+    selected_day: int = 0
     drops: dict[str, int] = {}
     transitions: list[Transition] = []
+    versions: list[Version] = []
+    refusals: list[Refusal] = []
     history: list[EquityRow] = []
 
     def drop(self, reason: str) -> None:
@@ -98,8 +114,10 @@ def move(portfolio: Portfolio, to: PortfolioStatus, ts: int, reason: str, change
     """Change the state, on record. The caller knows the move to be allowed; anything else is a bug (ValueError)."""
     if to not in MOVES[portfolio.status]:
         raise ValueError(f"portfolio {portfolio.portfolio_id} cannot go from {portfolio.status} to {to}")
-    portfolio.transitions.append(Transition(ts, portfolio.status, to, reason))
-    del portfolio.transitions[:-KEEP_TRANSITIONS]
+    moves = portfolio.transitions
+    seq = 1 + (moves[-1].seq or len(moves) if moves else 0)
+    moves.append(Transition(ts, portfolio.status, to, reason, seq))
+    del moves[:-KEEP_TRANSITIONS]
     portfolio.status = to
     portfolio.updated_at = max(portfolio.updated_at, ts)
     changes.mark(portfolio.portfolio_id)

@@ -7,16 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from ginkgo_streams.domain.component import Kind
+from ginkgo_streams.domain.risk.capital import CapitalRisk
+from ginkgo_streams.domain.risk.correlation import CorrelationRisk
+from ginkgo_streams.domain.risk.holding_period import HoldingPeriodRisk
+from ginkgo_streams.domain.risk.liquidity import LiquidityRisk
 from ginkgo_streams.domain.risk.loss_limit import LossLimitRisk
+from ginkgo_streams.domain.risk.max_drawdown import MaxDrawdownRisk
 from ginkgo_streams.domain.risk.position_ratio import PositionRatioRisk
 from ginkgo_streams.domain.risk.price_limit import PriceLimitRisk
 from ginkgo_streams.domain.risk.profit_target import ProfitTargetRisk
+from ginkgo_streams.domain.risk.suspension import SuspensionRisk
+from ginkgo_streams.domain.risk.trading_time import TradingTimeRisk
+from ginkgo_streams.domain.risk.volatility import VolatilityRisk
 from ginkgo_streams.domain.selectors.all import AllSelector
 from ginkgo_streams.domain.selectors.fixed import FixedSelector
+from ginkgo_streams.domain.selectors.momentum import MomentumSelector
+from ginkgo_streams.domain.selectors.turnover import TurnoverSelector
+from ginkgo_streams.domain.sizers.all_in import AllInSizer
+from ginkgo_streams.domain.sizers.atr import ATRSizer
 from ginkgo_streams.domain.sizers.fixed_amount import FixedAmountSizer
 from ginkgo_streams.domain.sizers.fixed_volume import FixedVolumeSizer
+from ginkgo_streams.domain.sizers.ratio import RatioSizer
+from ginkgo_streams.domain.strategies.cross_sectional_momentum import CrossSectionalMomentumStrategy
+from ginkgo_streams.domain.strategies.dual_thrust import DualThrustStrategy
+from ginkgo_streams.domain.strategies.mean_reversion import MeanReversionStrategy
+from ginkgo_streams.domain.strategies.momentum import MomentumStrategy
 from ginkgo_streams.domain.strategies.random_signal import RandomSignalStrategy
 from ginkgo_streams.domain.strategies.trend_follow import TrendFollowStrategy
+from ginkgo_streams.domain.strategies.volume_breakout import VolumeBreakoutStrategy
 
 ComponentClass = type[Any]
 """A class as `component` describes it."""
@@ -53,6 +71,10 @@ def registry(classes: Iterable[ComponentClass]) -> Registry:
 
 
 builtin = registry([
-    TrendFollowStrategy, RandomSignalStrategy, PositionRatioRisk, LossLimitRisk, ProfitTargetRisk, PriceLimitRisk,
-    FixedAmountSizer, FixedVolumeSizer, FixedSelector, AllSelector,
+    TrendFollowStrategy, MeanReversionStrategy, MomentumStrategy, DualThrustStrategy, VolumeBreakoutStrategy,
+    CrossSectionalMomentumStrategy, RandomSignalStrategy,
+    PositionRatioRisk, LossLimitRisk, ProfitTargetRisk, MaxDrawdownRisk, TradingTimeRisk, CapitalRisk, LiquidityRisk, VolatilityRisk,
+    CorrelationRisk, HoldingPeriodRisk, SuspensionRisk, PriceLimitRisk,
+    AllInSizer, FixedAmountSizer, FixedVolumeSizer, RatioSizer, ATRSizer,
+    FixedSelector, AllSelector, MomentumSelector, TurnoverSelector,
 ])  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from ginkgo_streams.domain import notes
+from ginkgo_streams.domain import memos, notes
 from ginkgo_streams.domain import windows as w
 from ginkgo_streams.domain.account import Account
 from ginkgo_streams.domain.batch import Batch
@@ -17,19 +18,22 @@ from ginkgo_streams.domain.marketview import Market
 from ginkgo_streams.domain.ordering import make_order
 from ginkgo_streams.domain.portfolio import Portfolio, fail
 from ginkgo_streams.domain.resolve import Named, resolve
+from ginkgo_streams.domain.selection import watched_codes
 from ginkgo_streams.domain.windows import Windows
 
 
 def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes: Changes) -> bool:
     """Let a running portfolio see a batch (its watched and held codes, each once). Whether anything of its value changed."""
     now = market.windows.newest
-    account = Account(portfolio, market.windows, market.profile, market.profile.order_day(int(batch.ts.max())))
+    ts = int(batch.ts.max())
+    profile = market.profile
+    account = Account(portfolio, market.windows, profile, profile.order_day(ts), ts, profile.trading_day(ts), kit.codes)
     touched = False
     try:
-        signals = _forced(market, portfolio, kit, batch)
+        signals = _watched(market, portfolio, kit, account) + _forced(market, portfolio, kit, batch)
         touched = bool(portfolio.risk_state)
         signals += _wanted(market, portfolio, kit, batch, account)
-        touched = touched or bool(portfolio.strategy_state)
+        touched = touched or bool(portfolio.strategy_state) or portfolio.selected_day == account.today
         if not signals:
             return touched
         touched = True
@@ -46,29 +50,42 @@ def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes:
             make_order(market, portfolio, kit, signal, name, forced, changes)
     except ComponentFailed as error:
         touched = True
+        changes.failures.append(error)
         fail(portfolio, now, str(error), changes)
     return touched
+
+
+def _watched(market: Market, portfolio: Portfolio, kit: Kit, account: Account) -> list[Named]:
+    """Step 3, for the portfolio as a whole."""
+    found: list[Named] = []
+    for key, name, risk in kit.watching:
+        memo = memos.recall(portfolio, key)
+        signals = guarded(name, _all, risk.watch, account, memo)
+        memos.keep(portfolio, key, memo)
+        found += [(_valid(signal, name, market.windows), name, True) for signal in signals if account.available(signal.code)]
+    return found
 
 
 def _forced(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch) -> list[Named]:
     """Step 3: what the risk managers force, code by code; the first in the chain to force a code has it."""
     found: list[Named] = []
-    if not kit.risks or not portfolio.ledger.positions:
+    if not kit.forcing or not portfolio.ledger.positions:
         return found
     for code, position in portfolio.ledger.positions.items():
         place = batch.place.get(code)
         if place is None:
             continue
         ts = int(batch.ts[place])
-        available = position.available(market.profile.order_day(ts), market.profile.t_plus_one)
+        day = market.profile.order_day(ts)
+        available = position.available(day, market.profile.t_plus_one)
         if available <= 0:
             continue
-        held = Held(code, position.volume, available, position.cost, int(batch.price[place]), ts)
-        for key, name, risk in kit.risks:
-            memo = portfolio.risk_state.get(key, {}).get(code, {})
+        days = market.profile.trading_days_between(position.opened_day or position.bought_day, market.profile.trading_day(ts))
+        held = Held(code, position.volume, available, position.cost, int(batch.price[place]), ts, days)
+        for key, name, risk in kit.forcing:
+            memo = memos.recall(portfolio, key, code)
             signal = guarded(name, risk.force, held, memo)
-            if memo:
-                portfolio.risk_state.setdefault(key, {})[code] = memo
+            memos.keep(portfolio, key, memo, code)
             if signal is not None:
                 found.append((_valid(signal, name, market.windows), name, True))
                 break
@@ -77,15 +94,31 @@ def _forced(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch) -> lis
 
 def _wanted(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, account: Account) -> list[Named]:
     """Step 4: the strategy, for the codes it watches."""
-    watched = batch
-    if kit.codes is not None:
-        mask = market.windows.mask(kit.codes)[batch.rows]
+    codes = watched_codes(portfolio, kit, account)
+    watched = batch.at(kit.interval)
+    if not len(watched):
+        return []
+    if codes is not None:
+        mask = market.windows.mask(codes)[watched.rows]
         if not mask.any():
             return []
-        watched = batch if mask.all() else batch.select(mask)
+        watched = watched if mask.all() else watched.select(mask)
+    if kit.select is not None:
+        account = Account(portfolio, market.windows, market.profile, account.day, account.ts, account.today, codes)
     name = kit.strategy_name
-    signals: Iterable[Signal] = guarded(name, lambda: list(kit.strategy.signals(watched, account, portfolio.strategy_state)))
-    return [(_valid(signal, name, market.windows), name, False) for signal in signals]
+    signals = guarded(name, _all, kit.strategy.signals, watched, account, portfolio.strategy_state)
+    found = [(_valid(signal, name, market.windows), name, False) for signal in signals]
+    if kit.select is None:
+        return found
+    chosen = [named for named in found if named[0].direction == SELL or named[0].code in portfolio.selected]
+    for _ in range(len(found) - len(chosen)):
+        portfolio.drop("not_selected")
+    return chosen
+
+
+def _all(call: Callable[..., Iterable[Signal]], *arguments: Any) -> list[Signal]:
+    """All signals of a call, which may be a generator: inside of the guard."""
+    return list(call(*arguments))
 
 
 def _valid(signal: object, name: str, windows: Windows) -> Signal:

@@ -1,4 +1,4 @@
-"""Price windows of the codes that a slot wants: last prices and rings of closes in numpy, the same for all its portfolios.
+"""Price windows of the codes that a slot wants: last prices, the last updates and bars in numpy, the same for all its portfolios.
 
 A function of the ticks alone. Rows are kept by code; a code belongs to the chunk that its name gives (`chunk_name`), and
 chunks are what is made durable. Prices are int64 units of 0.0001 CNY, times ms.
@@ -7,11 +7,15 @@ chunks are what is made durable. Prices are int64 units of 0.0001 CNY, times ms.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from zlib import crc32
+from zlib import compress, crc32, decompress
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from ginkgo_streams.domain.bars import FORMING_ROWS, Bars, Need
+from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.ring import Ring
 
 CHUNKS = 64
 """Chunks of a slot: 5,000 codes give about 80 a chunk. Fixed for ever: a chunk's name has to follow from the code alone."""
@@ -19,14 +23,30 @@ CLOCK = "clock"
 """The chunk that holds the newest event time of the slot. It is to be made durable after the others (see Portfolios)."""
 
 (
-    TS, SEQ, PRICE, VOLUME, PREV_CLOSE, BID, ASK, LOW, HIGH, DAY, REFUSALS, REFUSED_PRICE, REFUSED_TS, HEAD, COUNT,
-) = range(15)  # fmt: skip
+    TS, SEQ, PRICE, VOLUME, PREV_CLOSE, BID, ASK, LOW, HIGH, DAY, REFUSALS, REFUSED_PRICE, REFUSED_TS,
+) = range(13)  # fmt: skip
 """Rows of `Windows.meta`: the last accepted update; the day's price limits (0: none) and its trading day; refusals in a
-row that agree, with the last refused price and its time; where the ring goes on, and how many closes it holds."""
+row that agree, with the last refused price and its time."""
 
-_STORED = HEAD
-"""Columns that a chunk stores: the ring is stored oldest first, so HEAD follows."""
+_STORED = 13
 _STEP = 1024
+_MASKS = 256
+"""Sets of codes whose rows are remembered: those of fixed selectors; what selectors choose anew each day must not pile up."""
+
+
+class _Series(msgspec.Struct, array_like=True):
+    """A ring of one field. values: compressed differences along each row (neighbours are alike)."""
+
+    field: str
+    depth: int
+    counts: bytes
+    values: bytes
+
+
+class _Interval(msgspec.Struct, array_like=True):
+    interval: str
+    forming: bytes
+    series: tuple[_Series, ...]
 
 
 class _Chunk(msgspec.Struct, array_like=True):
@@ -36,6 +56,8 @@ class _Chunk(msgspec.Struct, array_like=True):
     width: int
     """Bytes of a close: 4 where all fit, else 8."""
     closes: bytes
+    others: tuple[_Interval, ...] = ()
+    """Bars, and fields of updates other than the close."""
 
 
 def chunk_number(code: str) -> int:
@@ -52,18 +74,19 @@ NAMES = tuple(f"c{number:02d}" for number in range(CHUNKS))
 
 
 class Windows:
-    """The windows. `meta`: int64 of shape (15, capacity); `ring`: int64 of shape (capacity, depth)."""
+    """The windows. `meta`: int64 of shape (13, capacity); `updates`: rings of the fields of each update; `bars`: by interval."""
 
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
         self.codes: list[str] = []
-        self.depth = 1
-        self.meta: NDArray[np.int64] = np.zeros((15, 0), np.int64)
-        self.ring: NDArray[np.int64] = np.zeros((0, 1), np.int64)
+        self.meta: NDArray[np.int64] = np.zeros((_STORED, 0), np.int64)
+        self.updates: dict[str, Ring] = {"close": Ring(0)}
+        self.bars: dict[str, Bars] = {}
         self.chunk_of: NDArray[np.int64] = np.zeros(0, np.int64)
         self.hashes: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self.touched: NDArray[np.bool_] = np.zeros(CHUNKS, np.bool_)
         self.members: list[list[int]] = [[] for _ in range(CHUNKS)]
+        self._limit_class: NDArray[np.int64] = np.zeros(0, np.int64)
         self._masks: dict[frozenset[str], tuple[int, NDArray[np.bool_]]] = {}
         self.newest = 0
         """Newest event time seen (ms): of clocks, and of updates not refused as future."""
@@ -88,41 +111,54 @@ class Windows:
 
     def _grow(self) -> None:
         room = _STEP if self.codes else 64
-        self.meta = np.concatenate([self.meta, np.zeros((15, room), np.int64)], axis=1)
-        self.ring = np.concatenate([self.ring, np.zeros((room, self.depth), np.int64)])
+        self.meta = np.concatenate([self.meta, np.zeros((_STORED, room), np.int64)], axis=1)
         self.chunk_of = np.concatenate([self.chunk_of, np.zeros(room, np.int64)])
         self.hashes = np.concatenate([self.hashes, np.zeros(room, np.uint64)])
+        for ring in self.updates.values():
+            ring.grow(len(self.chunk_of))
+        for bars in self.bars.values():
+            bars.grow(len(self.chunk_of))
 
-    def deepen(self, depth: int) -> None:
-        """Keep at least `depth` closes of each code from now on."""
-        if depth <= self.depth:
-            return
-        count = len(self.codes)
-        ring = np.zeros((len(self.ring), depth), np.int64)
-        ring[:count, : self.depth] = self.closes(np.arange(count), self.depth)
-        held = self.meta[COUNT]
-        shift = self.depth - held[:count]  # closes of a row that is not full stand at its end: bring them to the front
-        for row in np.flatnonzero(shift).tolist():
-            ring[row, : self.depth] = np.roll(ring[row, : self.depth], -int(shift[row]))
-        self.meta[HEAD] = held % depth
-        self.ring, self.depth = ring, depth
+    def want_all(self, needs: Iterable[Need]) -> None:
+        """Keep what components need from now on."""
+        for need in needs:
+            self.want(need)
 
-    def closes(self, rows: NDArray[np.intp], k: int) -> NDArray[np.int64]:
-        """The last k closes of rows, oldest first: shape (len(rows), k). Where fewer are held the front has no meaning."""
-        places = self.meta[HEAD][rows][:, None] + np.arange(-k, 0)
-        np.add(places, self.depth, out=places, where=places < 0)
-        places += rows[:, None] * self.depth
-        closes: NDArray[np.int64] = self.ring.reshape(-1).take(places)
-        return closes
+    def want(self, need: Need) -> None:
+        """Keep what a component needs from now on."""
+        for field in need.fields:
+            if need.interval == "tick":
+                if field not in self.updates:
+                    self.updates[field] = Ring(len(self.chunk_of))
+                self.updates[field].deepen(need.length)
+            else:
+                if need.interval not in self.bars:
+                    self.bars[need.interval] = Bars(need.interval, len(self.chunk_of))
+                self.bars[need.interval].want(field, need.length)
 
-    def push(self, rows: NDArray[np.intp], prices: NDArray[np.int64]) -> None:
-        """Take one close for each of rows (each once)."""
-        head = self.meta[HEAD][rows]
-        self.ring[rows, head] = prices
-        head += 1
-        head[head == self.depth] = 0
-        self.meta[HEAD][rows] = head
-        self.meta[COUNT][rows] = np.minimum(self.meta[COUNT][rows] + 1, self.depth)
+    def held(self, code: str, interval: str = "tick") -> int:
+        """How many closes of a code are held, of its updates or of its complete bars."""
+        row = self.index.get(code)
+        ring = self.updates["close"] if interval == "tick" else self.bars[interval].rings["close"]
+        return 0 if row is None else int(ring.count[row])
+
+    def bars_of(self, interval: str) -> Bars:
+        """The bars of an interval. Raises ValueError where nobody wanted any."""
+        bars = self.bars.get(interval)
+        if bars is None:
+            raise ValueError(f"no {interval} bars are kept: a component that looks at them names them in needs()")
+        return bars
+
+    def limit_classes(self, profile: Profile) -> NDArray[np.int64]:
+        """`Profile.limit_class` of each row: int64 of shape (codes known,)."""
+        known = len(self._limit_class)
+        if known < len(self.codes):
+            more = np.array([profile.limit_class(code) for code in self.codes[known:]], np.int64)
+            self._limit_class = np.concatenate([self._limit_class, more])
+        return self._limit_class
+
+    def touch(self, rows: NDArray[np.intp]) -> None:
+        """These rows have changed."""
         self.touched[self.chunk_of[rows]] = True
 
     def price(self, code: str) -> int:
@@ -135,6 +171,8 @@ class Windows:
         known = len(self.codes)
         found = self._masks.get(codes)
         if found is None or found[0] != known:
+            if len(self._masks) >= _MASKS:
+                self._masks.clear()
             mask = np.zeros(len(self.chunk_of), np.bool_)
             mask[[self.index[code] for code in codes if code in self.index]] = True
             found = self._masks[codes] = (known, mask)
@@ -166,19 +204,27 @@ class Windows:
         if number < 0:
             raise KeyError(f"no chunk has the name {name!r}; they are c00 to c{CHUNKS - 1} and {CLOCK}")
         rows = np.array(sorted((r for r in self.members[number] if self._seen(r)), key=self.codes.__getitem__), np.intp)
-        counts = self.meta[COUNT][rows]
-        closes = self.closes(rows, self.depth)
-        held = np.arange(self.depth) >= (self.depth - counts)[:, None]
-        flat = closes[held]
+        counts, flat = self.updates["close"].flat(rows)
         width = 4 if not len(flat) or int(flat.max()) < 2**31 else 8
         self.touched[number] = False
         return msgspec.msgpack.encode(_Chunk(
-            tuple(self.codes[r] for r in rows.tolist()), self.meta[:_STORED, rows].astype("<i8").tobytes(),
-            counts.astype("<i4").tobytes(), width, flat.astype(f"<i{width}").tobytes(),
+            tuple(self.codes[r] for r in rows.tolist()), self.meta[:, rows].astype("<i8").tobytes(),
+            counts.astype("<i4").tobytes(), width, flat.astype(f"<i{width}").tobytes(), self._encode_others(rows),
         ))  # fmt: skip
 
+    def _encode_others(self, rows: NDArray[np.intp]) -> tuple[_Interval, ...]:
+        found = []
+        updates = tuple(_encode_series(name, self.updates[name], rows) for name in sorted(self.updates) if name != "close")
+        if updates:
+            found.append(_Interval("tick", b"", updates))
+        for interval in sorted(self.bars):
+            bars = self.bars[interval]
+            series = tuple(_encode_series(name, bars.rings[name], rows) for name in sorted(bars.rings))
+            found.append(_Interval(interval, compress(bars.forming[:, rows].astype("<i8").tobytes(), 1), series))
+        return tuple(found)
+
     def _seen(self, row: int) -> bool:
-        return bool(self.meta[COUNT, row] or self.meta[REFUSALS, row])
+        return bool(self.updates["close"].count[row] or self.meta[REFUSALS, row])
 
     def load(self, name: str, value: bytes) -> None:
         """Take a chunk that was encoded. It replaces what is held of its codes."""
@@ -186,15 +232,30 @@ class Windows:
             self.newest, self.clocked = msgspec.msgpack.decode(value, type=tuple[int, bool])
             return
         chunk = msgspec.msgpack.decode(value, type=_Chunk)
+        rows = [self.row(code) for code in chunk.codes]
         counts = np.frombuffer(chunk.counts, "<i4").astype(np.int64)
-        closes = np.frombuffer(chunk.closes, f"<i{chunk.width}").astype(np.int64)
-        meta = np.frombuffer(chunk.meta, "<i8").reshape(_STORED, len(chunk.codes))
-        self.deepen(int(counts.max(initial=1)))
-        start = 0
-        for i, code in enumerate(chunk.codes):
-            row, count = self.row(code), int(counts[i])
-            self.meta[:_STORED, row] = meta[:, i]
-            self.ring[row, :count] = closes[start : start + count]
-            self.meta[HEAD, row] = count % self.depth
-            self.meta[COUNT, row] = count
-            start += count
+        self.meta[:, rows] = np.frombuffer(chunk.meta, "<i8").reshape(_STORED, len(rows))
+        self.updates["close"].put(rows, counts, np.frombuffer(chunk.closes, f"<i{chunk.width}").astype(np.int64))
+        for each in chunk.others:
+            for series in each.series:
+                counts, values = _decode_series(series)
+                if each.interval == "tick":
+                    self.want(Need("tick", series.depth, (series.field,)))  # type: ignore[arg-type]  # a name that was encoded
+                    self.updates[series.field].put(rows, counts, values)
+                else:
+                    self.want(Need(each.interval, series.depth - 1, (series.field,)))  # type: ignore[arg-type]
+                    self.bars[each.interval].rings[series.field].put(rows, counts, values)
+            if each.forming:
+                forming = np.frombuffer(decompress(each.forming), "<i8").reshape(FORMING_ROWS, len(rows))
+                self.bars[each.interval].forming[:, rows] = forming
+
+
+def _encode_series(field: str, ring: Ring, rows: NDArray[np.intp]) -> _Series:
+    counts, flat = ring.flat(rows)
+    steps = np.diff(flat, prepend=0).astype("<i8")
+    return _Series(field, ring.depth, counts.astype("<i4").tobytes(), compress(steps.tobytes(), 1))
+
+
+def _decode_series(series: _Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    steps = np.frombuffer(decompress(series.values), "<i8").astype(np.int64)
+    return np.frombuffer(series.counts, "<i4").astype(np.int64), np.cumsum(steps)

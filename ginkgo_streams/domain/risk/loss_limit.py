@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
-from ginkgo_streams.domain.component import Held, Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.component import Held, Kind, Signal
 from ginkgo_streams.domain.events import SELL
-
-if TYPE_CHECKING:
-    from ginkgo_streams.domain.account import Account
 
 
 class LossLimitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +33,3 @@ class LossLimitRisk:
         if held.gain_percent > -self.limit:
             return None
         return Signal(held.code, SELL, held.ts, f"loss of {-held.gain_percent:.2f} % reaches the limit of {self.limit:g} %")
-
-    def check(self, proposal: Proposal, account: Account) -> Verdict:
-        """It lets every order pass."""
-        return Verdict(proposal.volume)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from ginkgo_streams.domain.component import Held, Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.component import Kind, Proposal, Verdict
 from ginkgo_streams.domain.events import BUY
 
 if TYPE_CHECKING:
@@ -35,11 +35,7 @@ class PositionRatioRisk:
         self.one = params.max_position_ratio
         self.all = params.max_total_position_ratio
 
-    def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
-        """It forces nothing: a position that has grown past the ratio by its price stays."""
-        return None
-
-    def check(self, proposal: Proposal, account: Account) -> Verdict:
+    def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Resizes buys."""
         if proposal.direction != BUY:
             return Verdict(proposal.volume)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ginkgo_streams.domain.component import Held, Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.component import Kind, Proposal, Verdict
 from ginkgo_streams.domain.events import BUY
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ class PriceLimitRisk:
     def __init__(self, params: PriceLimitParams) -> None:
         pass
 
-    def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
-        """It forces nothing."""
-        return None
-
-    def check(self, proposal: Proposal, account: Account) -> Verdict:
+    def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Blocks at the limits."""
         if proposal.direction == BUY and proposal.high and proposal.price >= proposal.high:
             return Verdict(0, f"{proposal.code} is at limit up: nothing is offered")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
-from ginkgo_streams.domain.component import Held, Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.component import Held, Kind, Signal
 from ginkgo_streams.domain.events import SELL
-
-if TYPE_CHECKING:
-    from ginkgo_streams.domain.account import Account
 
 
 class ProfitTargetParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +55,3 @@ class ProfitTargetRisk:
         if "peak" not in memo or held.price * 100 > memo["peak"] * (100 - self.trailing):
             return None
         return f"{self.trailing:g} % below the peak after a gain of {self.target:g} %"
-
-    def check(self, proposal: Proposal, account: Account) -> Verdict:
-        """It lets every order pass."""
-        return Verdict(proposal.volume)

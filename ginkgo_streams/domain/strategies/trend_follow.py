@@ -10,6 +10,7 @@ import numpy as np
 
 from ginkgo_streams.domain.component import Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
+from ginkgo_streams.domain.strategies.interval import IntervalParam
 
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class TrendFollowParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters, in updates of the code."""
+    """Parameters, in values of the interval."""
 
-    short_period: Annotated[int, msgspec.Meta(ge=1, le=1000, description="updates in the short moving average")] = 5
-    long_period: Annotated[int, msgspec.Meta(ge=2, le=1000, description="updates in the long moving average")] = 20
+    short_period: Annotated[int, msgspec.Meta(ge=1, le=1000, description="closes in the short moving average")] = 5
+    long_period: Annotated[int, msgspec.Meta(ge=2, le=1000, description="closes in the long moving average")] = 20
+    interval: IntervalParam = "tick"
 
     def __post_init__(self) -> None:
         if self.short_period >= self.long_period:
@@ -29,7 +31,7 @@ class TrendFollowParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 class TrendFollowStrategy:
     """A golden cross (short average rises above the long) buys where the code is flat: one entry a cross, it never adds to a
-    position. A death cross (falls below it) sells what is available. Averages are of the last updates, this one included."""
+    position. A death cross (falls below it) sells what is available. Averages are of the last closes, the newest included."""
 
     kind: Kind = "strategy"
     component_id = "trend_follow_strategy_uuid"
@@ -38,6 +40,7 @@ class TrendFollowStrategy:
     def __init__(self, params: TrendFollowParams) -> None:
         self.short = params.short_period
         self.long = params.long_period
+        self.interval = params.interval
 
     def history(self) -> int:
         """One more than the long average: a cross compares with the update before."""

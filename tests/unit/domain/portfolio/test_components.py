@@ -107,7 +107,7 @@ def test_sizer_that_answers_nonsense_stops_its_portfolio(monkeypatch: pytest.Mon
 
 def test_risk_manager_that_enlarges_an_order_stops_its_portfolio(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(config(risks=[("PriceLimitRisk", {})]))
-    monkeypatch.setattr(PriceLimitRisk, "check", lambda self, proposal, account: Verdict(proposal.volume + 1))
+    monkeypatch.setattr(PriceLimitRisk, "check", lambda self, proposal, account, memo: Verdict(proposal.volume + 1))
     assert desk.signal("10:00:00", 10.0, BUY).orders == []
     assert desk.view().status == "error"
 
@@ -115,4 +115,4 @@ def test_risk_manager_that_enlarges_an_order_stops_its_portfolio(monkeypatch: py
 def test_registry_refuses_a_name_that_is_taken() -> None:
     with pytest.raises(ValueError, match="registered twice"):
         builtin.plus([TestStrategy, TestStrategy]).plus([TestStrategy])
-    assert builtin.names("sizer") == ["FixedAmountSizer", "FixedVolumeSizer"]
+    assert builtin.names("selector") == ["AllSelector", "FixedSelector", "MomentumSelector", "TurnoverSelector"]

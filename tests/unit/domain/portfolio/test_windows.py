@@ -5,21 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.bars import Need
 from ginkgo_streams.domain.windows import Windows, chunk_name
 from tests.unit.domain.portfolio.desk import CODE, ID, OTHER, Desk, TestStrategy, config, quote, ts, units
 
 
+def deepen(windows: Windows, depth: int) -> None:
+    windows.want(Need("tick", depth))
+
+
+def push(windows: Windows, row: int, price: int) -> None:
+    windows.updates["close"].push(np.array([row]), np.array([price]))
+    windows.touch(np.array([row]))
+
+
 def fed(prices: list[int], depth: int) -> Windows:
     windows = Windows()
-    windows.deepen(depth)
+    deepen(windows, depth)
     row = windows.row(CODE)
     for price in prices:
-        windows.push(np.array([row]), np.array([price]))
+        push(windows, row, price)
     return windows
 
 
 def closes(windows: Windows, k: int, code: str = CODE) -> list[int]:
-    return list(map(int, windows.closes(np.array([windows.index[code]]), k)[0]))
+    return list(map(int, windows.updates["close"].last(np.array([windows.index[code]]), k)[0]))
 
 
 def test_ring_gives_the_last_closes_oldest_first() -> None:
@@ -32,9 +42,9 @@ def test_ring_gives_the_last_closes_oldest_first() -> None:
 def test_ring_that_is_deepened_keeps_what_it_had_and_goes_on() -> None:
     for n in range(1, 9):
         windows = fed(list(range(1, n + 1)), 4)
-        windows.deepen(7)
+        deepen(windows, 7)
         assert closes(windows, min(n, 4)) == list(range(max(n - 3, 1), n + 1))
-        windows.push(np.array([0]), np.array([99]))
+        push(windows, 0, 99)
         assert closes(windows, min(n, 4) + 1)[-1] == 99
         assert closes(windows, min(n, 4) + 1)[:-1] == list(range(max(n - 3, 1), n + 1))
 
@@ -44,12 +54,12 @@ def test_chunk_loads_as_it_was_encoded() -> None:
         windows = fed(list(range(1, n + 1)), 4)
         value = windows.encode(chunk_name(CODE))
         other = Windows()
-        other.deepen(4)
+        deepen(other, 4)
         other.row(OTHER)  # rows may stand elsewhere
         other.load(chunk_name(CODE), value)
         assert other.encode(chunk_name(CODE)) == value
         for both in (windows, other):
-            both.push(np.array([both.index[CODE]]), np.array([50]))
+            push(both, both.index[CODE], 50)
         assert other.encode(chunk_name(CODE)) == windows.encode(chunk_name(CODE))
 
 
@@ -62,10 +72,12 @@ def test_prices_that_need_eight_bytes_survive() -> None:
 
 def test_5000_codes_of_depth_32_fit_in_about_two_megabytes() -> None:
     windows = Windows()
-    windows.deepen(32)
+    deepen(windows, 32)
     for i in range(5000):
         windows.row(f"{i:06d}.SZ")
-    assert sum(a.nbytes for a in (windows.meta, windows.ring, windows.chunk_of, windows.hashes)) < 2.2e6
+    ring = windows.updates["close"]
+    arrays = (windows.meta, ring.data, ring.head, ring.count, windows.chunk_of, windows.hashes)
+    assert sum(array.nbytes for array in arrays) < 2.2e6
     assert max(len(rows) for rows in windows.members) <= 256
 
 
