@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from ginkgo_streams.domain import events as d
+from ginkgo_streams.domain import halts as h
 
 Number = int | float
 Version = Annotated[int, msgspec.Meta(ge=1, le=1)]
@@ -279,7 +280,8 @@ class NodeOffline(Message, tag="node.offline", kw_only=True):
 
 
 class InterestUpdate(Message, tag="interest.update", kw_only=True):
-    """The codes a slot wants ("*" stands for all) and how many portfolios it has. Newest by (epoch, seq) counts."""
+    """The codes a slot wants ("*" stands for all), and its portfolios but the deleted ones: how many, and their ids. Its owner says
+    so when it has loaded the slot and takes events, and when it changes. Newest by (epoch, seq) counts."""
 
     slot: int
     codes: list[str]
@@ -287,19 +289,58 @@ class InterestUpdate(Message, tag="interest.update", kw_only=True):
     node_id: str
     epoch: int
     seq: int
+    portfolio_ids: list[str] = []
 
 
 class ScheduleUpdate(Message, tag="schedule_update", kw_only=True):
-    """A pin (slot to node), a disabled node, a halt, or the base of an app's epochs (`value`); `active` false takes it
+    """A pin (slot to node), a disabled node, a halt (`subject`: its target, `value`: its number, `mode`, `command_id`), or the base of an app's epochs (`value`); `active` false takes it
     back. Key: "kind:subject"."""
 
-    kind: Literal["pin", "disabled", "halt", "epoch"]
+    kind: Literal["pin", "disabled", "halt", "epoch", "rebalance", "node"]
     subject: str
     node_id: str = ""
     value: int = 0
     active: bool = True
     reason: str = ""
     issued_by: str = ""
+    mode: h.Mode = "halt"
+    command_id: str = ""
+
+
+def schedule_key(update: ScheduleUpdate) -> bytes:
+    """The key of a schedule update on its topic."""
+    return f"{update.kind}:{update.subject}".encode()
+
+
+def pin(slot: int, node_id: str, timestamp: str, *, reason: str = "", issued_by: str = "") -> ScheduleUpdate:
+    """A slot is to run on a node. Of the pins of a slot the one with the newest timestamp counts."""
+    return ScheduleUpdate(timestamp=timestamp, kind="pin", subject=str(slot), node_id=node_id, reason=reason, issued_by=issued_by)
+
+
+class HaltSeen(msgspec.Struct, kw_only=True):
+    """How far a partition of the exchange is with a target: the number of the change it has, and the open orders that this ended."""
+
+    target: str
+    seq: int
+    ended: int
+
+
+class WaitingOrder(msgspec.Struct, kw_only=True):
+    """An order that a halt is to end and that is still open."""
+
+    order_id: str
+    portfolio_id: str
+    code: str
+
+
+class ExchangeHalts(Message, tag="exchange_halts", kw_only=True):
+    """Internal: which halts a partition of the exchange has carried out, durably. Key: the partition. What comes behind a claim of a
+    greater epoch under the same key does not count."""
+
+    slot: int
+    epoch: int
+    halts: list[HaltSeen]
+    waiting: list[WaitingOrder]
 
 
 SystemEvent = NodeOnline | NodeOffline | InterestUpdate
@@ -331,6 +372,17 @@ class LedgerLine(msgspec.Struct, kw_only=True):
     transfer_fee: Number = 0
 
 
+class VersionView(msgspec.Struct, kw_only=True):
+    """A version of a config: who made it, when and why, and what in the config before it stood where it differs. `undo`: (path, what
+    stood there in a list of one, or an empty list for nothing)."""
+
+    version: int
+    timestamp: str
+    issued_by: str
+    reason: str
+    undo: list[tuple[list[str | int], list[Any]]] = []
+
+
 class Snapshot(msgspec.Struct, kw_only=True, rename={"v": "_v"}):
     """Internal: a portfolio as people and databases see it. The newest by (epoch, seq) counts."""
 
@@ -352,11 +404,14 @@ class Snapshot(msgspec.Struct, kw_only=True, rename={"v": "_v"}):
     fees: Number
     positions: list[PositionView]
     open_orders: list[dict[str, Any]]
+    closed_orders: list[dict[str, Any]] = []
     orders: int
     fills: int
     ledger: list[LedgerLine] = []
     drops: dict[str, int]
     transitions: list[dict[str, Any]]
+    versions: list[VersionView] = []
+    refusals: list[dict[str, Any]] = []
     history: list[dict[str, Any]]
     error: str = ""
     created_at: str
@@ -532,6 +587,42 @@ def command(message: ControlCommand) -> d.Command:
     return d.Command(
         command_id=message.command_id, command_type=message.command_type, target_id=message.target_id, params=message.params,
         ts=ms(message.timestamp), issued_by=message.issued_by,
+    )  # fmt: skip
+
+
+ENGINE_COMMANDS = ("engine.stop", "engine.start")
+
+
+def wish(message: ControlCommand) -> h.Halt:
+    """What `engine.stop` and `engine.start` ask for. Raises BadMessage for another command, or parameters that make no sense."""
+    if message.command_type not in ENGINE_COMMANDS:
+        raise BadMessage(f"{message.command_type} is no command for the engine")
+    mode, reason = message.params.get("mode", "halt"), message.params.get("reason", "")
+    if mode not in ("halt", "reduce"):
+        raise BadMessage(f"mode {mode!r}: {message.command_type} knows halt and reduce")
+    if not isinstance(reason, str):
+        raise BadMessage(f"reason {reason!r} is no text")
+    return h.Halt(
+        target=message.target_id, active=message.command_type == "engine.stop", mode=mode, reason=reason, issued_by=message.issued_by,
+        command_id=message.command_id, ts=ms(message.timestamp),
+    )  # fmt: skip
+
+
+def halt_update(halt: h.Halt) -> ScheduleUpdate:
+    """A numbered change of the switch as the topics carry it."""
+    return ScheduleUpdate(
+        timestamp=iso(halt.ts), kind="halt", subject=halt.target, value=halt.seq, active=halt.active, reason=halt.reason,
+        issued_by=halt.issued_by, mode=halt.mode, command_id=halt.command_id,
+    )  # fmt: skip
+
+
+def halt(message: ScheduleUpdate) -> h.Halt:
+    """A change of the switch as the kernel takes it. Raises BadMessage for another kind of update, or one without a number."""
+    if message.kind != "halt" or message.value < 1:
+        raise BadMessage(f"schedule_update of kind {message.kind} with value {message.value} is no halt")
+    return h.Halt(
+        target=message.subject, active=message.active, mode=message.mode, reason=message.reason, issued_by=message.issued_by,
+        command_id=message.command_id, ts=ms(message.timestamp), seq=message.value,
     )  # fmt: skip
 
 

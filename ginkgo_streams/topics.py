@@ -26,6 +26,7 @@ TICKS = f"{NODE_APP}.ticks"
 SNAPSHOTS = f"{NODE_APP}.snapshots"
 INTEREST = f"{NODE_APP}.interest"
 SIM_ORDERS = f"{LIVECORE_APP}.sim.orders"
+HALTS = f"{LIVECORE_APP}.halts"
 
 DLQ = ".dlq"
 
@@ -53,6 +54,7 @@ def all_topics(
         compacted(SNAPSHOTS, slots),
         compacted(INTEREST, 1),
         kept(SIM_ORDERS, market_partitions, 7),
+        compacted(HALTS, 1),
         compacted(changelog(NODE_APP, "portfolios"), slots),
         compacted(changelog(NODE_APP, "windows"), slots),
         compacted(changelog(LIVECORE_APP, "gateway"), slots),

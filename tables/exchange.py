@@ -1,4 +1,5 @@
-"""Table `exchange`: "o:<order id>" -> an order with every report given so far; "c:<code>" -> the small state of a code.
+"""Table `exchange`: "o:<order id>" -> an order with every report given so far; "c:<code>" -> the small state of a code; "clock"; "halts" ->
+the newest change of each target of the kill switch.
 
 Written by livecore's simulated exchange: an order before its reports are visible, a code's state at checkpoints.
 Partitioned by code, as the market data.

@@ -1,6 +1,7 @@
-"""Table `gateway`: no keys of its own; the slot's own record holds the newest claim of each portfolio slot.
+"""Table `gateway`: key "halts", the kill switch's changes of the targets whose commands come in this slot (`domain.halts.Switch`); the
+slot's own record holds the newest claim of each portfolio slot.
 
-Written by livecore's gateway when a slot of portfolios changes its owner; partitioned by slot.
+Written by livecore's gateway when a command for the engine comes, or a slot of portfolios changes its owner; partitioned by slot.
 """
 
 from __future__ import annotations

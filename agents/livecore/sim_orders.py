@@ -7,14 +7,17 @@ from typing import Any
 from ginkgo_streams import messages as m
 from ginkgo_streams.dead_letters import dead_letter
 from ginkgo_streams.domain import events as d
+from ginkgo_streams.domain.halts import Halt
 from ginkgo_streams.engine.app import EngineApp, consume
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import SIM_ORDERS
 
 
-def decode(value: bytes | None) -> d.Order | d.Cancel:
-    """What the gateway let through, as the exchange takes it. Raises BadMessage."""
-    message = m.decode(value, m.OrderSubmission | m.OrderCancel)
+def decode(value: bytes | None) -> d.Order | d.Cancel | Halt:
+    """What the gateway let through, or the switch that it threw, as the exchange takes it. Raises BadMessage."""
+    message = m.decode(value, m.OrderSubmission | m.OrderCancel | m.ScheduleUpdate)
+    if isinstance(message, m.ScheduleUpdate):
+        return m.halt(message)
     if isinstance(message, m.OrderSubmission):
         return m.order(message)
     return d.Cancel(order_id=message.order_id, portfolio_id=message.portfolio_id, code=message.code, ts=m.ms(message.timestamp))

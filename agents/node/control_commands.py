@@ -12,9 +12,10 @@ from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import CONTROL
 
 
-def decode(value: bytes | None) -> d.Command:
-    """A command as the kernel takes it. Raises BadMessage."""
-    return m.command(m.decode(value, m.ControlCommand))
+def decode(value: bytes | None) -> d.Command | None:
+    """A command as the kernel takes it; None for one to the engine, which the gateway carries out. Raises BadMessage."""
+    message = m.decode(value, m.ControlCommand)
+    return None if message.command_type in m.ENGINE_COMMANDS else m.command(message)
 
 
 def control_commands(app: EngineApp, runner: Runner) -> None:

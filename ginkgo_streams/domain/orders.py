@@ -17,6 +17,7 @@ class OpenOrder(msgspec.Struct, omit_defaults=True):
 
     frozen: cash set aside for the rest of a buy. amount, commission: of its fills so far. day: the trading day it is good for.
     asked: the `report_seq` that was missing and asked for again. disputed: a report of it could not be true.
+    budget: see `events.Order`; such an order has the volume that it fills with once it has filled.
     """
 
     order_id: str
@@ -36,11 +37,12 @@ class OpenOrder(msgspec.Struct, omit_defaults=True):
     cancel_ts: int = 0
     asked: int = 0
     disputed: bool = False
+    budget: int = 0
 
     def submission(self, portfolio_id: str) -> Order:
         """The order as it is, and was, submitted: the same each time."""
         return Order(order_id=self.order_id, portfolio_id=portfolio_id, code=self.code, direction=self.direction, volume=self.volume,
-                     limit=self.limit, ts=self.ts, reason=self.reason)  # fmt: skip
+                     limit=self.limit, ts=self.ts, reason=self.reason, budget=self.budget)  # fmt: skip
 
     def cancel(self, portfolio_id: str) -> Cancel:
         """The cancel that was asked for: the same each time."""

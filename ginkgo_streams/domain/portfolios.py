@@ -16,13 +16,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ginkgo_streams.domain import admission, commands, day
+from ginkgo_streams.domain import admission, commands, day, reload
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain import windows as w
 from ginkgo_streams.domain.batch import Batch
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.config import BadConfig, Kit, build
-from ginkgo_streams.domain.events import Command, Quotes, Report
+from ginkgo_streams.domain.corporate import adjust, book_action
+from ginkgo_streams.domain.events import Command, CorporateAction, Quotes, Report
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.marketview import Market
 from ginkgo_streams.domain.portfolio import Portfolio, fail
@@ -85,7 +86,7 @@ class Portfolios:
             at = part[taken]
             opened = profile.trading_day(int(data[e.TS, at].min()))
             self._settle(seeing, opened, int(data[e.TS, at].min()), changes)
-            batch = admission.take(windows, rows[at], data[:, at], bounds)
+            batch = admission.take(windows, profile, rows[at], data[:, at], bounds)
             for portfolio_id in seeing:
                 self._see(portfolio_id, batch, opened, changes)
         self._settle(seeing, profile.order_day(windows.newest), windows.newest, changes)
@@ -108,7 +109,10 @@ class Portfolios:
         if portfolio is None:
             changes.alerts.append(unknown(report, f"there is no portfolio {report.portfolio_id} in this slot"))
             return changes
+        order, kit = portfolio.open_orders.get(report.order_id), self._kits[portfolio.portfolio_id]
         apply_report(self._market, portfolio, report, changes)
+        if order is not None and isinstance(kit, Kit) and kit.codes is not None and order.code not in kit.codes:
+            self._interest = None  # of a code that is no longer watched: its prices are wanted while something of it is held or open
         self._correct(portfolio, self._market.profile.trading_day(report.ts), changes)
         self._touched.add(portfolio.portfolio_id)
         return self._done(changes)
@@ -125,21 +129,33 @@ class Portfolios:
                 self._add(made)
                 return self._done(changes)
             state = "was deleted" if portfolio.status == "deleted" else "exists already"
-            commands.refuse(command, f"it {state}; use another id", changes)
-        elif command.command_type not in commands.DOES:
-            commands.refuse(command, "a portfolio does not know this command", changes)
+            commands.refuse(command, f"it {state}; use another id", changes, portfolio)
+        elif command.command_type not in (*commands.DOES, reload.COMMAND):
+            commands.refuse(command, "a portfolio does not know this command", changes, portfolio)
         elif portfolio is None:
             commands.refuse(command, "there is no portfolio of that id; create it first", changes)
         elif portfolio.status == "deleted":
-            commands.refuse(command, "it was deleted", changes)
+            commands.refuse(command, "it was deleted", changes, portfolio)
         else:
             try:
-                commands.DOES[command.command_type](portfolio, self._registry, command, changes)
+                if command.command_type == reload.COMMAND:
+                    self._reload(portfolio, command, changes)
+                else:
+                    commands.DOES[command.command_type](portfolio, self._registry, command, changes)
             except commands.Refused as error:
-                commands.refuse(command, str(error), changes)
+                commands.refuse(command, str(error), changes, portfolio)
             self._interest = None
         if portfolio is not None:
             commands.remember(portfolio, command, changes)
+        return self._done(changes)
+
+    def on_action(self, action: CorporateAction) -> Changes:
+        """A dividend or split, once, before the first price of its ex-date: positions, and the history of the code."""
+        changes = Changes()
+        adjust(self._market.windows, action)
+        for portfolio in self.portfolios.values():
+            if portfolio.status != "deleted":
+                book_action(portfolio, action, changes)
         return self._done(changes)
 
     def outstanding(self, ids: Iterable[str] | None = None) -> Changes:
@@ -154,6 +170,25 @@ class Portfolios:
                 if order.cancel_ts:
                     changes.cancels.append(order.cancel(portfolio_id))
         return changes
+
+    def repeat_move(self, command: Command) -> Changes:
+        """A `portfolio.migrate` that the value has already: its wish once more, which a crash may have kept from being published."""
+        changes = Changes()
+        portfolio = self.portfolios.get(command.target_id)
+        known = portfolio is not None and command.command_id in portfolio.commands
+        if portfolio is not None and known and all(refusal.command_id != command.command_id for refusal in portfolio.refusals):
+            commands.migrate(portfolio, self._registry, command, changes)
+        return changes
+
+    def refuse(self, command: Command, why: str) -> Changes:
+        """A command that cannot be done for a reason that only the caller knows."""
+        changes = Changes()
+        portfolio = self.portfolios.get(command.target_id)
+        if portfolio is None or command.command_id not in portfolio.commands:
+            commands.refuse(command, why, changes, portfolio)
+            if portfolio is not None:
+                commands.remember(portfolio, command, changes)
+        return self._done(changes)
 
     # ---- durable values ----
 
@@ -207,7 +242,7 @@ class Portfolios:
             for portfolio_id, portfolio in self.portfolios.items():
                 kit = self._kits[portfolio_id]
                 if portfolio.status != "deleted":
-                    codes |= portfolio.ledger.positions.keys()
+                    codes |= portfolio.ledger.positions.keys() | {order.code for order in portfolio.open_orders.values()}
                     if isinstance(kit, Kit):
                         everything = everything or kit.codes is None
                         codes |= kit.codes or set()
@@ -215,6 +250,15 @@ class Portfolios:
             self._interest = (ALL,) if everything else tuple(sorted(codes))
             self._order = sorted(i for i, portfolio in self.portfolios.items() if portfolio.status != "deleted")
         return self._interest
+
+    def active(self) -> tuple[str, ...]:
+        """Ids of the portfolios that are not deleted, sorted."""
+        self.interest()
+        return tuple(self._order)
+
+    def price(self, code: str) -> int:
+        """The last price of a code, units (0: none was seen)."""
+        return self._market.windows.price(code)
 
     def view(self, portfolio_id: str) -> View:
         """A portfolio as people see it. Raises KeyError for an unknown id."""
@@ -229,12 +273,19 @@ class Portfolios:
     def _add(self, portfolio: Portfolio) -> None:
         try:
             kit = build(portfolio.config, self._registry)
-            self._market.windows.deepen(kit.history)
+            self._market.windows.want_all(kit.needs)
             self._kits[portfolio.portfolio_id] = kit
         except BadConfig as error:
             self._kits[portfolio.portfolio_id] = error
         self.portfolios[portfolio.portfolio_id] = portfolio
         self._interest = None
+
+    def _reload(self, portfolio: Portfolio, command: Command, changes: Changes) -> None:
+        """Another config, between two events. The windows keep what they have, and go as deep as it needs from now on. Raises Refused."""
+        kit = reload.take(portfolio, self._kits[portfolio.portfolio_id], self._registry, command, changes)
+        self._kits[portfolio.portfolio_id] = kit
+        self._market.windows.want_all(kit.needs)
+        reload.done(self._market.windows, portfolio, kit, command, changes)
 
     def _rows(self, codes: tuple[str, ...]) -> NDArray[np.intp]:
         """The row of each code, -1 where nobody wants it."""

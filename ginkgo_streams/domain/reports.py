@@ -77,11 +77,12 @@ def _contradiction(profile: Profile, portfolio: Portfolio, order: OpenOrder, rep
     """Why a report cannot be true of the order; empty where it can."""
     if report.kind not in ("filled", "partially_filled"):
         return "it was filled in part, and then rejected" if report.kind == "rejected" and order.filled else ""
-    left = order.volume - order.filled - report.volume
+    volume = _volume(order, report)
+    left = volume - order.filled - report.volume
     if report.code != order.code or report.direction != order.direction:
         return f"it is of {report.code} {report.direction}, the order of {order.code} {order.direction}"
     if report.volume <= 0 or left < 0:
-        return f"{report.volume} shares filled, {order.volume - order.filled} of {order.volume} were open"
+        return f"{report.volume} shares filled, {volume - order.filled} of {volume} were open"
     if report.cumulative != order.filled + report.volume or report.remaining != left or (report.kind == "filled") != (left == 0):
         return f"cumulative {report.cumulative} and remaining {report.remaining}, where {order.filled + report.volume} and {left} are due"
     if report.price <= 0 or abs(report.amount - report.price * report.volume) > report.volume:
@@ -98,11 +99,20 @@ def _contradiction(profile: Profile, portfolio: Portfolio, order: OpenOrder, rep
     return ""
 
 
+def _volume(order: OpenOrder, report: Report) -> int:
+    """Shares of an order: one with a budget was sized by its first fill, to its volume or less."""
+    if order.budget and not order.filled:
+        return min(report.cumulative + report.remaining, order.volume)
+    return order.volume
+
+
 def _frozen_after(profile: Profile, order: OpenOrder, report: Report) -> int:
     """Cash that the rest of a buy may need behind this fill."""
     if order.direction != BUY:
         return 0
-    left = order.volume - order.filled - report.volume
+    left = _volume(order, report) - order.filled - report.volume
+    if order.budget:
+        return max(order.budget - order.amount - order.commission - report.amount - report.commission, 0) if left else 0
     paid, spent = order.commission + report.commission, order.amount + report.amount
     return pricing.buy_cost(profile, order.code, order.limit, left, order.day, paid, spent)
 
@@ -114,7 +124,9 @@ def _apply(market: Market, portfolio: Portfolio, order: OpenOrder, report: Repor
     elif report.kind == "filled" or report.kind == "partially_filled":
         fees = (report.commission, report.stamp_duty, report.transfer_fee)
         day = fill_day(market.profile, report.ts, order.day)
-        ledger.book(portfolio.ledger, order, report.volume, report.amount, fees, day, _frozen_after(market.profile, order, report))
+        frozen_after = _frozen_after(market.profile, order, report)
+        order.volume = _volume(order, report)
+        ledger.book(portfolio.ledger, order, report.volume, report.amount, fees, day, frozen_after)
         portfolio.fill_count += 1
         order.status = "partially_filled"
         changes.notes.append(notes.order_filled(report))

@@ -8,8 +8,12 @@ import msgspec
 
 from ginkgo_streams.domain.account import Account
 from ginkgo_streams.domain.marketview import Market
-from ginkgo_streams.domain.orders import OpenOrder
-from ginkgo_streams.domain.portfolio import EquityRow, Portfolio, Transition
+from ginkgo_streams.domain.orders import ClosedOrder, OpenOrder
+from ginkgo_streams.domain.portfolio import EquityRow, Portfolio, Refusal, Transition
+from ginkgo_streams.domain.versions import Version
+
+SHOW_CLOSED = 10
+"""Orders that have ended, shown: the newest."""
 
 
 class PositionRow(msgspec.Struct, frozen=True):
@@ -40,7 +44,8 @@ class LineRow(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything for a snapshot. cash: free cash. ledger: per code, cumulative, also of codes no longer held."""
+    """Everything for a snapshot. cash: free cash. ledger: per code, cumulative, also of codes no longer held. closed_orders,
+    transitions, versions, refusals: the last ones."""
 
     portfolio_id: str
     name: str
@@ -56,10 +61,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[PositionRow]
     ledger: list[LineRow]
     open_orders: list[OpenOrder]
+    closed_orders: list[ClosedOrder]
     orders: int
     fills: int
     drops: dict[str, int]
     transitions: list[Transition]
+    versions: list[Version]
+    refusals: list[Refusal]
     history: list[EquityRow]
     error: str
     created_at: int
@@ -80,6 +88,7 @@ def view(market: Market, portfolio: Portfolio) -> View:
             for code, x in sorted(ledger.lines.items())
         ],
         open_orders=[msgspec.structs.replace(order) for order in portfolio.open_orders.values()],
+        closed_orders=portfolio.closed_orders[-SHOW_CLOSED:], versions=list(portfolio.versions), refusals=list(portfolio.refusals),
         orders=portfolio.order_count, fills=portfolio.fill_count, drops=dict(portfolio.drops), transitions=list(portfolio.transitions),
         history=list(portfolio.history), error=portfolio.error, created_at=portfolio.created_at, updated_at=portfolio.updated_at,
     )  # fmt: skip

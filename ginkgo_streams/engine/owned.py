@@ -195,7 +195,9 @@ class OwnedSlot:
         return fresh
 
     def _take(self, effects: Effects) -> None:
-        self.dirty.update(dict.fromkeys(effects.dirty))
+        for key in effects.dirty:  # by their last change: what is written of a key is never ahead of what changed before that
+            self.dirty.pop(key, None)
+            self.dirty[key] = None
         self.outputs.extend(effects.outputs)
         self.after.extend(effects.after)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
+from ginkgo_streams.domain import halts as h
 from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.partitioner import partition_of
-from ginkgo_streams.topics import FEEDBACK
+from ginkgo_streams.topics import FEEDBACK, HALTS
 
 EXCHANGE = "exchange"
 
@@ -25,18 +26,23 @@ class Market:
 
 
 class ExchangeSlot:
-    """`engine.reducer.Slot` for the exchange. Table: exchange, keys "o:<order id>" and "c:<code>"."""
+    """`engine.reducer.Slot` for the exchange. Table: exchange, keys "o:<order id>", "c:<code>", "clock" and "halts"."""
 
-    def __init__(self, exchange: Exchange, slots: int) -> None:
-        self.exchange, self.slots = exchange, slots
+    def __init__(self, index: int, exchange: Exchange, slots: int) -> None:
+        """index: the partition of codes; slots: of portfolios."""
+        self.index, self.exchange, self.slots = index, exchange, slots
+        self._waiting: set[str] = set()
 
     def load(self, table: str, key: str, value: bytes) -> None:
         """See `Slot.load`."""
         self.exchange.load(key, value)
 
     def recovered(self) -> Effects:
-        """Nothing: portfolios see the claim, submit their open orders again, and get every report repeated."""
-        return Effects()
+        """How far it is with the halts, in front of which stands the claim. No reports: portfolios see their claim, submit their open
+        orders again, and get every report repeated."""
+        effects = Effects()
+        self._tell_halts(effects)
+        return effects
 
     def coalesce(self, messages: list[Any]) -> list[Any]:
         """Each by itself."""
@@ -55,10 +61,17 @@ class ExchangeSlot:
                 self._add(effects, self.exchange.on_quotes(message.quotes, fresh))
             if message.clock:
                 self._add(effects, self.exchange.on_clock(message.clock, fresh))
+            self._tell_waiting(effects)
+            return effects
+        if isinstance(message, h.Halt):
+            effects = Effects()
+            self._add(effects, self.exchange.halt(message))
+            self._tell_halts(effects)
             return effects
         # An order that the recovered state has already is answered by its reports again: lost ones are repeated so.
         effects = Effects()
         self._add(effects, self.exchange.submit(message) if isinstance(message, d.Order) else self.exchange.cancel(message))
+        self._tell_waiting(effects)
         return effects
 
     def settled(self) -> Effects:
@@ -73,6 +86,25 @@ class ExchangeSlot:
     def encode(self, table: str, key: str) -> bytes:
         """See `Slot.encode`."""
         return self.exchange.encode(key)
+
+    def _tell_waiting(self, effects: Effects) -> None:
+        """Say so where orders that a halt is to end have ended meanwhile."""
+        if self._waiting:
+            self._tell_halts(effects, only_news=True)
+
+    def _tell_halts(self, effects: Effects, only_news: bool = False) -> None:
+        waiting = self.exchange.waiting()
+        if only_news and {order.order_id for order in waiting} == self._waiting:
+            return
+        self._waiting = {order.order_id for order in waiting}
+        seen = [m.HaltSeen(target=each.halt.target, seq=each.halt.seq, ended=each.ended) for each in self.exchange.halts.seen.values()]
+        open_ = [m.WaitingOrder(order_id=order.order_id, portfolio_id=order.portfolio_id, code=order.code) for order in waiting]
+        now = max((each.halt.ts for each in self.exchange.halts.seen.values()), default=0)
+
+        def encode(stamp: Stamp) -> bytes:
+            return m.encode(m.ExchangeHalts(timestamp=m.iso(now), slot=stamp.source, epoch=stamp.epoch, halts=seen, waiting=open_))
+
+        effects.outputs.append(Output(HALTS, str(self.index).encode(), 0, encode))
 
     def _add(self, effects: Effects, changes: ExchangeChanges) -> None:
         effects.dirty += [(EXCHANGE, key) for key in changes.dirty]

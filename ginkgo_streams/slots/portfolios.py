@@ -10,6 +10,7 @@ from typing import Any
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
 from ginkgo_streams.domain.changes import Changes
+from ginkgo_streams.domain.commands import MIGRATE
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.domain.registry import Registry, builtin
@@ -17,7 +18,7 @@ from ginkgo_streams.domain.windows import CLOCK
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.slots.snapshot import snapshot
-from ginkgo_streams.topics import ALERTS, INTEREST, MARKET_PARTITIONS, SNAPSHOTS, SUBMISSION
+from ginkgo_streams.topics import ALERTS, INTEREST, MARKET_PARTITIONS, SCHEDULE, SNAPSHOTS, SUBMISSION
 
 PORTFOLIOS, WINDOWS = "portfolios", "windows"
 
@@ -36,7 +37,7 @@ class Interest:
     """What of a slot the router was last told."""
 
     codes: tuple[str, ...] = ()
-    portfolios: int = -1
+    portfolios: tuple[str, ...] | None = None
     seq: int = 0
 
 
@@ -97,9 +98,11 @@ class PortfolioSlot:
         if isinstance(message, m.Ticks):
             return self._ticks(message, fresh, lambda chunk: record.fresh(WINDOWS, chunk))
         if isinstance(message, d.Report):
-            return self._effects(self.state.on_report(message)) if fresh(message.portfolio_id) else Effects()
+            return self._report(message) if fresh(message.portfolio_id) else Effects()
         if isinstance(message, d.Command):
-            return self._command(message) if fresh(message.target_id) else Effects()
+            if fresh(message.target_id):
+                return self._command(message)
+            return self._effects(self.state.repeat_move(message)) if message.command_type == MIGRATE else Effects()
         # A claim: the exchange of some codes has a new owner. Reports of the old one may have been refused, so the open
         # orders of those codes are submitted again; the exchange knows the ids and repeats its reports.
         assert isinstance(message, m.Claim)
@@ -120,11 +123,22 @@ class PortfolioSlot:
             self._snapshots(effects, [p for p in self.state.portfolios if fresh(p)])
         return effects
 
+    def _report(self, report: d.Report) -> Effects:
+        effects = self._effects(self.state.on_report(report))
+        self._announce_interest(effects)  # it changes where the last of a code goes that is no longer watched
+        return effects
+
     def _command(self, command: d.Command) -> Effects:
-        effects = self._effects(self.state.on_command(command))
+        effects = self._effects(self._decide(command))
         self._snapshots(effects, sorted(self._stale))
         self._announce_interest(effects)
         return effects
+
+    def _decide(self, command: d.Command) -> Changes:
+        source = command.params.get("source_node")
+        if command.command_type == MIGRATE and source not in (None, "", self.node_id):
+            return self.state.refuse(command, f"it runs on {self.node_id}, not on source_node {source!r}; name the right one, or none")
+        return self.state.on_command(command)
 
     def touched(self) -> Sequence[Sequence[Key]]:
         """Portfolios first: windows may not reach further than they do. The clock last: it may not reach further than the windows."""
@@ -152,6 +166,7 @@ class PortfolioSlot:
         effects = Effects(dirty=[(PORTFOLIOS, name) for name in dict.fromkeys(changes.dirty)])
         effects.outputs += [self._order(order) for order in changes.orders]
         effects.outputs += [self._cancel(cancel) for cancel in changes.cancels]
+        effects.outputs += [self._move(move) for move in changes.moves]
         effects.outputs += [Output(ALERTS, a.source.encode(), None, _constant(m.encode(m.alert(a)))) for a in changes.alerts]
         effects.after += [_logged(note) for note in changes.notes]
         return effects
@@ -168,6 +183,10 @@ class PortfolioSlot:
 
         return Output(SUBMISSION, cancel.portfolio_id.encode(), self.index, encode)
 
+    def _move(self, move: d.Move) -> Output:
+        update = m.pin(self.index, move.node_id, m.iso(move.ts), reason=f"portfolio {move.portfolio_id}", issued_by=move.issued_by)
+        return Output(SCHEDULE, m.schedule_key(update), 0, _constant(m.encode(update)))
+
     def _snapshots(self, effects: Effects, ids: Iterable[str]) -> None:
         for portfolio_id in ids:
             self._stale.discard(portfolio_id)
@@ -180,7 +199,7 @@ class PortfolioSlot:
             effects.outputs.append(Output(SNAPSHOTS, portfolio_id.encode(), self.index, encode))
 
     def _announce_interest(self, effects: Effects, always: bool = False) -> None:
-        codes, portfolios = self.state.interest(), len(self.state.portfolios)
+        codes, portfolios = self.state.interest(), self.state.active()
         if not always and (codes, portfolios) == (self._interest.codes, self._interest.portfolios):
             return
         self._interest = Interest(codes, portfolios, self._interest.seq + 1)
@@ -188,8 +207,8 @@ class PortfolioSlot:
 
         def encode(stamp: Stamp) -> bytes:
             update = m.InterestUpdate(
-                timestamp=m.iso(now), slot=stamp.source, codes=list(codes), portfolios=portfolios, node_id=self.node_id,
-                epoch=stamp.epoch, seq=seq,
+                timestamp=m.iso(now), slot=stamp.source, codes=list(codes), portfolios=len(portfolios), node_id=self.node_id,
+                epoch=stamp.epoch, seq=seq, portfolio_ids=list(portfolios),
             )  # fmt: skip
             return m.encode(update)
 

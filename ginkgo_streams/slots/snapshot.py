@@ -39,7 +39,18 @@ def snapshot(view: View, node_id: str, slot: int, epoch: int, seq: int) -> m.Sna
             for line in view.ledger
         ],
         drops=view.drops,
-        transitions=[{"timestamp": m.iso(t.ts), "from": t.from_status, "to": t.to_status, "reason": t.reason} for t in view.transitions],
+        closed_orders=[{"order_id": o.order_id, "status": o.status, "reason": o.reason} for o in view.closed_orders],
+        transitions=[
+            {"seq": t.seq, "timestamp": m.iso(t.ts), "from": t.from_status, "to": t.to_status, "reason": t.reason} for t in view.transitions
+        ],
+        versions=[
+            m.VersionView(
+                version=v.version, timestamp=m.iso(v.ts), issued_by=v.by, reason=v.reason,
+                undo=[(step.path, step.before) for step in v.undo],
+            )
+            for v in view.versions
+        ],
+        refusals=[{"command_id": r.command_id, "reason": r.reason} for r in view.refusals],
         history=[
             {
                 "date": date.fromordinal(row.day).isoformat(), "timestamp": m.iso(row.ts), "cash": n(row.cash),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.agents.livecore import control_commands as engine_commands
 from ginkgo_streams.agents.livecore import market_data, orders_submission, sim_orders
 from ginkgo_streams.agents.node import control_commands, orders_feedback
 from ginkgo_streams.apps.cluster import Cluster
@@ -32,6 +33,7 @@ from ginkgo_streams.topics import (
     ALERTS,
     CONTROL,
     FEEDBACK,
+    HALTS,
     INTEREST,
     LIVECORE_APP,
     MARKET_DATA,
@@ -125,8 +127,9 @@ class Pipeline:
 
     def _gateway(self) -> Role:
         return Role(
-            LIVECORE_APP, (GATEWAY,), {SUBMISSION: orders_submission.decode}, lambda index: GatewaySlot(MARKETS), lambda index: [], _claim
-        )
+            LIVECORE_APP, (GATEWAY,), {SUBMISSION: orders_submission.decode, CONTROL: lambda value: Fenced(engine_commands.decode(value))},
+            lambda index: GatewaySlot(MARKETS), lambda index: [], _claim,
+        )  # fmt: skip
 
     def _exchange(self) -> Role:
         router = Router(self._interest, self._send_ticks, window_s=0, clock_s=0)
@@ -139,8 +142,8 @@ class Pipeline:
         return Role(
             LIVECORE_APP, (EXCHANGE,),
             {MARKET_DATA: self._prices, SIM_ORDERS: lambda value: Fenced(sim_orders.decode(value))},
-            lambda index: ExchangeSlot(Exchange(self._profile, self._rules), SLOTS),
-            lambda index: [(FEEDBACK, slot) for slot in range(SLOTS)], _claim,
+            lambda index: ExchangeSlot(index, Exchange(self._profile, self._rules), SLOTS),
+            lambda index: [*((FEEDBACK, slot) for slot in range(SLOTS)), (HALTS, 0)], _claim,
             on_taken=lambda message: LOOP.run_until_complete(route(message)) if isinstance(message, Market) else None,
         )  # fmt: skip
 

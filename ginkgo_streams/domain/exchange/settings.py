@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 
@@ -9,7 +11,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the simulated exchange. Rates are rounded to a millionth. Raises ValueError for what is out of range."""
 
     participation: float = 0.1
-    """Of the volume of an update, the part that all orders of the code together may take."""
+    """Of the volume of an update, the part that all orders of the code together may take; inf: whatever they ask for."""
 
     slippage_rate: float = 0.0
     """How much worse than the market price a market order fills, as a fraction of it."""
@@ -29,7 +31,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("participation", "slippage_rate", "reject_rate"):
             value = getattr(self, name)
-            if not 0 <= value <= 1:
+            if not 0 <= value <= 1 and not (name == "participation" and value == inf):
                 raise ValueError(f"{name} is {value}: give a fraction between 0 and 1")
         for name in ("ack_delay_ms", "memory_days"):
             if getattr(self, name) < 0:
