@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, KafkaError, NotCoordinatorForGroupError, for_code
@@ -33,21 +34,45 @@ class _DescribeGroups(Request[DescribeGroupsRequest_v0 | DescribeGroupsRequest_v
         return request_struct_class([self._group])
 
 
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member. metadata: what it told the leader, assignment: what it was given; both only while the group is settled."""
+
+    member_id: str
+    host: str
+    metadata: bytes
+    assignment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A consumer group as its coordinator has it."""
+
+    state: str
+    members: tuple[GroupMember, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether no rebalance is under way."""
+        return self.state in ("Stable", "Empty", "Dead")
+
+
 async def group_members(admin: AIOKafkaAdminClient, groups: Sequence[str]) -> dict[str, int]:
     """How many members each group has; a group that never was has none. Raises KafkaError."""
-    return {group: await _members(admin, group) for group in groups}
+    return {group: len((await describe_group(admin, group)).members) for group in groups}
 
 
-async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
+async def describe_group(admin: AIOKafkaAdminClient, group: str) -> Group:
+    """A group; one that never was is Dead, without members. Raises KafkaError."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + COORDINATOR_S
     while True:
         try:
             response = await admin._send_request(_DescribeGroups(group), await admin.find_coordinator(group))
-            code, _, _, _, _, members = response.groups[0]
+            code, _, state, _, _, members = response.groups[0]
             if code:
                 raise for_code(code)(f"describing group {group}")
-            return len(members)
+            return Group(state, tuple(GroupMember(name, host, metadata, given) for name, _, host, metadata, given in members))
         except _PASSING as error:
             if loop.time() > deadline:
                 raise KafkaError(f"no coordinator for group {group} within {COORDINATOR_S:g} s: {error!r}") from error

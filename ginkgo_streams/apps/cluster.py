@@ -1,4 +1,8 @@
-"""What every process knows of the whole cluster: interest and weights of the slots, pins, disabled nodes, epoch bases."""
+"""What every process knows of the whole cluster: interest and weights of the slots, pins, disabled nodes, epoch bases.
+
+The two topics are the truth about placement: people's decisions in `schedule.updates`, what runs where in `interest`. Who is
+alive, and which slots were given to it, the consumer group knows.
+"""
 
 from __future__ import annotations
 
@@ -51,17 +55,26 @@ class Cluster:
 
     def weights(self) -> dict[int, int]:
         """Portfolios per slot."""
-        return {update.slot: update.portfolios for update in list(self.interest_table.values.values())}
+        return {update.slot: update.portfolios for update in self.running().values()}
+
+    def running(self) -> dict[int, m.InterestUpdate]:
+        """Of each slot the newest word of an owner that has loaded it and takes its events."""
+        return {update.slot: update for update in list(self.interest_table.values.values())}
+
+    def decided(self, kind: str) -> dict[str, m.ScheduleUpdate]:
+        """By subject, the updates of a kind: those that were taken back too."""
+        return {update.subject: update for update in list(self.schedule_table.values.values()) if update.kind == kind}
 
     def wishes(self, partitions: int) -> Wishes:
         """For the assignor: pins and weights concern the portfolios' slots only."""
         if self.app_id != NODE_APP or partitions != self.slots:
             return Wishes()
-        active = [u for u in list(self.schedule_table.values.values()) if u.active]
+        asked = self.decided("rebalance").get(self.app_id)
         return Wishes(
-            pins={int(u.subject): u.node_id for u in active if u.kind == "pin" and u.subject.isdigit()},
-            disabled=frozenset(u.subject for u in active if u.kind == "disabled"),
+            pins={int(u.subject): u.node_id for u in self.decided("pin").values() if u.active and u.subject.isdigit()},
+            disabled=frozenset(u.subject for u in self.decided("disabled").values() if u.active),
             weights=self.weights(),
+            asked="" if asked is None else asked.timestamp,
         )
 
     def base(self) -> int:
@@ -72,8 +85,18 @@ class Cluster:
     async def raise_base(self, app: Any, value: int) -> None:
         """Let the epochs of all members begin above a value; returns when we know it ourselves."""
         message = m.ScheduleUpdate(timestamp=now(), kind="epoch", subject=self.app_id, value=value, reason="the consumer group began anew")
-        await (await internals.send(app, SCHEDULE, f"epoch:{self.app_id}".encode(), m.encode(message), 0))
+        await self.decide(app, message)
         await self.schedule_table.until(lambda values: self.base() >= value)
+
+    async def decide(self, app: Any, update: m.ScheduleUpdate) -> None:
+        """Publish a record of the schedule; returns when the brokers have it and it, or a later one, is read here."""
+        await (await internals.send(app, SCHEDULE, m.schedule_key(update), m.encode(update), 0))
+        await self.read(update)
+
+    async def read(self, *updates: m.ScheduleUpdate) -> None:
+        """Wait until these records of the schedule, or later ones in their place, are read here."""
+        wanted = {m.schedule_key(update).decode(): update.timestamp for update in updates}
+        await self.schedule_table.until(lambda values: all(key in values and values[key].timestamp >= at for key, at in wanted.items()))
 
 
 def _decode_interest(value: bytes) -> m.InterestUpdate:
@@ -89,8 +112,12 @@ def _newer_interest(old: m.InterestUpdate, new: m.InterestUpdate) -> bool:
 def _decode_schedule(value: bytes) -> m.ScheduleUpdate:
     message = m.decode(value, m.ScheduleUpdate)
     assert isinstance(message, m.ScheduleUpdate)
+    m.ms(message.timestamp)
     return message
 
 
 def _newer_schedule(old: m.ScheduleUpdate, new: m.ScheduleUpdate) -> bool:
+    """Bases only rise. Pins count by the time of the wish: a command that is read again after a crash does not undo a later one."""
+    if new.kind == "pin" and old.kind == "pin":
+        return m.ms(new.timestamp) >= m.ms(old.timestamp)
     return new.kind != "epoch" or new.value >= old.value

@@ -15,11 +15,11 @@ from ginkgo_streams.agents.livecore.market_data import market_data
 from ginkgo_streams.agents.livecore.orders_submission import orders_submission
 from ginkgo_streams.agents.livecore.sim_orders import sim_orders
 from ginkgo_streams.agents.livecore.snapshots import snapshots
-from ginkgo_streams.agents.livecore.system_events import system_events
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.exchange_rules import exchange_settings, profile_of
 from ginkgo_streams.apps.feed import FeedRunner
 from ginkgo_streams.apps.node import app_settings
+from ginkgo_streams.apps.scheduler import INTERVAL_S, Scheduler
 from ginkgo_streams.apps.stores import stores
 from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.exchange.exchange import Exchange
@@ -49,6 +49,7 @@ def livecore_app(settings: Settings) -> EngineApp:
     app = EngineApp(app_settings(settings, LIVECORE_APP))
     cluster = Cluster(kafka.bootstrap, LIVECORE_APP, slots)
     feed = FeedRunner(settings, profile)
+    scheduler = Scheduler(settings, app, cluster)
 
     def claim(index: int, epoch: int) -> bytes:
         return m.encode(m.Claim(timestamp=now(), node_id=node_id, slot=index, epoch=epoch))
@@ -59,6 +60,11 @@ def livecore_app(settings: Settings) -> EngineApp:
     def exchange_loaded(partitions: Mapping[int, OwnedSlot]) -> None:
         if 0 in partitions:
             feed.start()
+            scheduler.start()
+
+    def exchange_released() -> None:
+        feed.stop_soon()
+        scheduler.stop_soon()
 
     gateways = Runner(
         app, "gateway", [gateway(app, slots)], lambda index: GatewaySlot(markets),
@@ -67,7 +73,7 @@ def livecore_app(settings: Settings) -> EngineApp:
     exchanges = Runner(
         app, "exchange", [exchange(app, markets)], lambda index: ExchangeSlot(index, Exchange(profile, rules), slots),
         inputs=[MARKET_DATA, SIM_ORDERS], claims=lambda index: [*((FEEDBACK, slot) for slot in range(slots)), (HALTS, 0)], claim_message=claim,
-        base=cluster.base, raise_base=raise_base, on_loaded=exchange_loaded, on_released=feed.stop_soon,
+        base=cluster.base, raise_base=raise_base, on_loaded=exchange_loaded, on_released=exchange_released,
     )  # fmt: skip
     app.runners += [gateways, exchanges]
 
@@ -82,7 +88,6 @@ def livecore_app(settings: Settings) -> EngineApp:
     control_commands(app, gateways)
     sim_orders(app, exchanges)
     snapshots(app, views)
-    system_events(app, Sink(app))
 
     async def before_start() -> None:
         log.info("Starting LiveCore services...")
@@ -95,7 +100,7 @@ def livecore_app(settings: Settings) -> EngineApp:
         log.info("Starting LiveEngine...")
         log.info("Subscribing to Kafka topic: %s", SUBMISSION)
         log.info("Starting Scheduler...")
-        log.info("Scheduling interval: none, Kafka's group protocol places portfolios as nodes come and go")
+        log.info("Scheduling interval: %gs", INTERVAL_S)
 
     resending: list[asyncio.Task[None]] = []  # the loop itself holds tasks only weakly
 

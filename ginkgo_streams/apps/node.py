@@ -13,6 +13,8 @@ from ginkgo_streams.agents.node.ticks import ticks
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.exchange_rules import profile_of
 from ginkgo_streams.apps.heartbeat import Heartbeat
+from ginkgo_streams.apps.lookout import STOPPED
+from ginkgo_streams.apps.replacing import keep_placement
 from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.engine import internals
@@ -38,7 +40,7 @@ def app_settings(settings: Settings, app_id: str) -> AppSettings:
     return AppSettings(
         app_id=app_id, node_id=settings.node.id, bootstrap=settings.kafka.bootstrap, datadir=settings.datadir / app_id,
         capacity=settings.node.max_portfolios if app_id == NODE_APP else 0,
-        session_timeout_s=settings.kafka.session_timeout, heartbeat_s=settings.kafka.heartbeat,
+        session_timeout_s=settings.kafka.session_timeout, heartbeat_s=settings.kafka.heartbeat, standbys=settings.kafka.standbys,
         web_enabled=settings.web.enabled and app_id == NODE_APP, web_host=settings.web.host, web_port=settings.web.port or DEFAULT_PORT,
     )  # fmt: skip
 
@@ -56,9 +58,10 @@ def node_app(settings: Settings) -> EngineApp:
         return PortfolioSlot(index, node_id, profile, kafka.market_data_partitions, note_started)
 
     def note_started() -> None:
-        here = {name for state in owned.values() for name in state.portfolios}
+        here = {name for state in owned.values() for name in state.active()}
         for name in sorted(here - started):
             log.info("PortfolioProcessor-%s started", name)
+            log.info("Portfolio %s is now running on %s", name, node_id)
         started.clear()
         started.update(here)
 
@@ -88,7 +91,7 @@ def node_app(settings: Settings) -> EngineApp:
     for declare in (ticks, orders_feedback, control_commands):
         declare(app, runner)
     app.assignor.wishes = cluster.wishes
-    heartbeat = Heartbeat(settings, lambda: [name for state in owned.values() for name in state.portfolios], lambda: app.web_address)
+    heartbeat = Heartbeat(settings, lambda: [name for state in owned.values() for name in state.active()], lambda: app.web_address)
     node_views(ThisNode(app, runner, owned, heartbeat.started_at), kafka.slots)
 
     async def before_start() -> None:
@@ -102,7 +105,10 @@ def node_app(settings: Settings) -> EngineApp:
         await cluster.start()
         log.info("Loading Portfolios from database...")
 
+    placing: list[asyncio.Task[None]] = []
+
     async def ready() -> None:
+        placing.append(asyncio.create_task(keep_placement(app, cluster)))
         await tell(app, m.NodeOnline(timestamp=now(), node_id=node_id))
         heartbeat.start()
         log.info("ExecutionNode ready, processing events...")
@@ -112,7 +118,10 @@ def node_app(settings: Settings) -> EngineApp:
 
     async def after_release() -> None:
         await heartbeat.stop()
-        await tell(app, m.NodeOffline(timestamp=now(), node_id=node_id, reason="stopped"))
+        for task in placing:
+            internals.cancel_quietly(task)
+        await tell(app, m.NodeOffline(timestamp=now(), node_id=node_id, reason=STOPPED))
+        await leave(app, cluster)
 
     async def after_stop() -> None:
         await cluster.stop()
@@ -135,6 +144,17 @@ def serve_views(app: EngineApp, settings: Settings) -> None:
         cannot_start(error)
     app.serve(sock, reached_at(sock, settings.web.advertise))
     log.info("Web views: http://%s/nodes", app.web_address)
+
+
+async def leave(app: EngineApp, cluster: Cluster) -> None:
+    """Put on record that this process stops as told, so that it is not missed."""
+    node_id = app.engine.node_id
+    update = m.ScheduleUpdate(timestamp=now(), kind="node", subject=node_id, active=False, value=app.assignor.started, reason=STOPPED)
+    try:
+        async with asyncio.timeout(5):
+            await cluster.decide(app, update)
+    except TimeoutError:
+        log.warning("That %s stops could not be put on record within 5 s: it will be missed", node_id)
 
 
 async def tell(app: EngineApp, event: m.NodeOnline | m.NodeOffline) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ginkgo_streams.cli import engine, logs, portfolio, run
+from ginkgo_streams.cli import backtest, engine, logs, node, portfolio, run, schedule
 
 app = typer.Typer(
     name="ginkgo", help="Many live trading portfolios on a cluster of Faust workers.", no_args_is_help=True, add_completion=False,
@@ -27,15 +27,18 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 
 
 app.add_typer(portfolio.app, name="portfolio")
+app.add_typer(backtest.app, name="backtest")
 app.add_typer(run.worker, name="worker")
 app.add_typer(run.livecore, name="livecore")
 app.add_typer(engine.app, name="engine")
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(node.app, name="node")
 
 
 def _register_others(arguments: Sequence[str]) -> None:
     """Adds the commands of the local stack, the audit and the demo, unless another one is asked for: they load every client there is,
     and `ginkgo portfolio status` should not wait for that."""
-    if next((each for each in arguments if not each.startswith("-")), "") in ("portfolio", "worker", "livecore", "engine"):
+    if next((each for each in arguments if not each.startswith("-")), "") in {group.name for group in app.registered_groups}:
         return
     from ginkgo_streams.cli import audit, demo, local
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ginkgo_streams.domain.events import Alert, Cancel, Note, Order
+from ginkgo_streams.domain.events import Alert, Cancel, Move, Note, Order
 
 
 @dataclass(slots=True)
@@ -14,8 +14,11 @@ class Changes:
     dirty: list[str] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     cancels: list[Cancel] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    """What components raised, with the traceback, for whoever runs them at hand; the alerts have it in words."""
 
     def mark(self, portfolio_id: str) -> None:
         """This portfolio's value must be durable before anything of these changes is published."""

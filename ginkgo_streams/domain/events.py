@@ -46,8 +46,12 @@ class Quotes:
         return len(self.codes)
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as a portfolio submits it. `limit` is the price in units (0: market order)."""
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order as a portfolio submits it. `limit` is the price in units (0: market order).
+
+    budget: of a market order to buy, the cash (units) that it may cost with all fees (0: no such bound). It is then sized when it
+    fills: `volume`, or less where the budget covers less at the price it fills at.
+    """
 
     order_id: str
     portfolio_id: str
@@ -57,6 +61,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     ts: int
     reason: str
+    budget: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +71,15 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True):
     portfolio_id: str
     code: str
     ts: int
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish that a portfolio, with all of its slot, runs on a node. ts: of the command, ms; the newest of a slot counts."""
+
+    portfolio_id: str
+    node_id: str
+    ts: int
+    issued_by: str = ""
 
 
 ReportKind = Literal["ack", "partially_filled", "filled", "cancelled", "rejected", "expired"]
@@ -95,6 +109,35 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transfer_fee: int = 0
     reason_code: str = ""
     message: str = ""
+
+
+PER = 1_000_000
+"""Figures of a corporate action are for this many shares: exact for six decimals a share and more."""
+
+
+class CorporateAction(msgspec.Struct, frozen=True, kw_only=True):
+    """A dividend, a split or both, in force before the first trade of its ex-date.
+
+    day: the ex-date (ordinal). cash: units paid before tax for 1,000,000 shares. split: shares there are afterwards for 1,000,000.
+    """
+
+    code: str
+    day: int
+    cash: int = 0
+    split: int = PER
+
+    def income(self, volume: int) -> int:
+        """Units paid for `volume` shares, rounded half up."""
+        return (2 * volume * self.cash + PER) // (2 * PER)
+
+    def volume(self, volume: int) -> int:
+        """Shares that `volume` become; what is less than a share is lost."""
+        return volume * self.split // PER
+
+    def price(self, price: int) -> int:
+        """The price (units, at least 1) that is worth after the ex-date what `price` was before it, rounded half up."""
+        numerator = 2 * (price * PER - self.cash) + self.split
+        return max(numerator // (2 * self.split), 1)
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ tables that every process has whole (`AppPlacement`), and what only a member kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,10 @@ from faust.assignor.cluster_assignment import ClusterAssignment
 from faust.assignor.partition_assignor import PartitionAssignor
 
 from ginkgo_streams.engine.fatal import die
-from ginkgo_streams.engine.placement import Node, place
+from ginkgo_streams.engine.placement import Node, Placement, place
+
+TWIN = "#"
+"""Stands between the id of a node that is in the group twice and the member's own."""
 
 
 @dataclass(slots=True)
@@ -25,19 +29,67 @@ class Wishes:
     pins: Mapping[int, str] = field(default_factory=dict)
     disabled: Collection[str] = ()
     weights: Mapping[int, int] = field(default_factory=dict)
+    asked: str = ""
+    """The newest request for a placement by today's weights: any text that differs from the one before."""
+
+    def place(
+        self, slots: int, nodes: Sequence[Node], active: Mapping[int, str], standby: Mapping[int, Sequence[str]], replicas: int
+    ) -> Placement:
+        """The placement that follows from these wishes. active, standby: where the slots and their copies are now."""
+        disabled = [node.node_id for node in nodes if node.node_id.partition(TWIN)[0] in self.disabled]
+        return place(
+            slots, nodes, pins=self.pins, disabled=disabled, weights=self.weights, previous=active, previous_standby=standby,
+            replicas=replicas,
+        )  # fmt: skip
+
+    def orders(self) -> tuple[dict[int, str], frozenset[str], str]:
+        """What people decided, without the weights, which change by themselves."""
+        return dict(self.pins), frozenset(self.disabled), self.asked
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A placement that this member has computed as the group's leader, and for whom."""
+
+    nodes: tuple[Node, ...]
+    wishes: Wishes
+    placement: Placement
+    replicas: int
+
+    def differs(self, wishes: Wishes) -> bool:
+        """Whether these wishes would now place anything elsewhere."""
+        slots = len(self.placement.active)
+        return wishes.place(slots, self.nodes, self.placement.active, self.placement.standby, self.replicas) != self.placement
 
 
 class NodeMetadata(ClientMetadata, serializer="json", include_metadata=False, namespace="@NodeMetadata"):  # type: ignore[misc, call-arg]
-    """What a member tells the leader: besides Faust's own, its node id and how many portfolios it may run."""
+    """What a member tells the leader: besides Faust's own, its node id, how many portfolios it may run, and since when it is (ms)."""
 
     node_id: str = ""
     capacity: int = 0
+    started: int = 0
 
 
 class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
     """`wishes(partitions)` is asked for every group of topics with that number of partitions; set by the app."""
 
     wishes: Callable[[int], Wishes] = staticmethod(lambda partitions: Wishes())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.started = time.time_ns() // 1_000_000
+        """By which this process is told from an earlier one of the same node."""
+        self._computed: dict[int, Placed] = {}
+        self._placed: dict[int, Placed] = {}
+
+    def placed(self, partitions: int) -> Placed | None:
+        """The group's present placement of topics with that number of partitions; None where another member is the leader."""
+        return self._placed.get(partitions)
+
+    def on_assignment(self, assignment: Any) -> None:
+        """Faust's own; and from here on we are the leader if, and only if, this assignment is of our making."""
+        super().on_assignment(assignment)
+        self._placed, self._computed = self._computed, {}
 
     @property
     def _metadata(self) -> NodeMetadata:
@@ -51,6 +103,7 @@ class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
             topic_groups=base.topic_groups,
             node_id=engine.node_id,
             capacity=engine.capacity,
+            started=self.started,
         )
 
     @classmethod
@@ -67,6 +120,7 @@ class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
             die("the partition assignor failed", error)
 
     def _place_all(self, cluster: Any, member_metadata: Any) -> Any:
+        self._computed = {}
         clients = {member: self._get_client_metadata(metadata) for member, metadata in member_metadata.items()}
         subscriptions = {member: list(metadata.subscription) for member, metadata in member_metadata.items()}
         known = ClusterAssignment()
@@ -94,16 +148,10 @@ class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
         # by mistake) are two places here: the member id keeps them apart, the pin goes to the first.
         names = _names(sorted(previous), clients)
         wishes = self.wishes(partitions)
-        placement = place(
-            partitions,
-            [Node(names[member], clients[member].capacity) for member in sorted(previous)],
-            pins=wishes.pins,
-            disabled=wishes.disabled,
-            weights=wishes.weights,
-            previous={slot: names[m] for m in sorted(previous) for slot in previous[m].actives},
-            previous_standby=_standbys(previous, names),
-            replicas=replicas,
-        )
+        everyone = tuple(Node(names[member], clients[member].capacity) for member in sorted(previous))
+        active = {slot: names[m] for m in sorted(previous) for slot in previous[m].actives}
+        placement = wishes.place(partitions, everyone, active, _standbys(previous, names), replicas)
+        self._computed[partitions] = Placed(everyone, wishes, placement, replicas)
         members = {name: member for member, name in names.items()}
         placed = {member: CopartitionedAssignment() for member in previous}
         for slot, node in placement.active.items():
@@ -119,7 +167,7 @@ def _names(members: list[str], clients: Mapping[str, NodeMetadata]) -> dict[str,
     taken: set[str] = set()
     for member in members:
         node = clients[member].node_id or member
-        names[member] = node if node not in taken else f"{node}#{member}"
+        names[member] = node if node not in taken else f"{node}{TWIN}{member}"
         taken.add(node)
     return names
 

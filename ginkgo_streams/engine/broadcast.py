@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,15 @@ class BroadcastTable:
         while not condition(self.values):
             self._changed.clear()
             await self._changed.wait()
+
+    async def newer_than(self, version: int, timeout_s: float) -> int:
+        """Wait until something has changed since a version, no longer than timeout_s; the version then."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.version == version:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return self.version
 
     async def _read(self) -> None:
         position = 0

@@ -189,7 +189,7 @@ def test_s2_7_position_holds_a_delete_back_unless_forced() -> None:
     [
         ("portfolio.create", ID, "it exists already"), ("portfolio.start", ID, "it is running"),
         ("portfolio.start", "nobody", "no portfolio"),
-        ("portfolio.migrate", ID, "does not know"), ("engine.stop", ID, "does not know"), ("order.cancel", ID, "no open order None"),
+        ("portfolio.migrate", ID, "target_node is None"), ("engine.stop", ID, "does not know"), ("order.cancel", ID, "no open order None"),
     ],
 )  # fmt: skip
 def test_command_that_cannot_be_done_is_refused_with_the_reason(kind: str, target: str, why: str) -> None:
