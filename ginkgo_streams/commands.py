@@ -19,7 +19,7 @@ from ginkgo_streams.topics import CONTROL, LIVECORE_APP, NODE_APP, all_topics
 
 T = TypeVar("T")
 
-CommandType = Literal["portfolio.create", "portfolio.start", "portfolio.stop", "portfolio.reload", "portfolio.delete"]
+CommandType = Literal["portfolio.create", "portfolio.start", "portfolio.stop", "portfolio.reload", "portfolio.delete", "order.cancel"]
 
 SEND_SECONDS = 30.0
 """How long a connected broker may take to acknowledge."""
@@ -30,7 +30,7 @@ class SendFailed(Exception):
 
 
 def portfolio_command(
-    command_type: CommandType, portfolio_id: str, params: Mapping[str, Any] | None = None, *, once: bool = False
+    command_type: CommandType, portfolio_id: str, params: Mapping[str, Any] | None = None, *, once: bool = False, issued_by: str = "ginkgo"
 ) -> ControlCommand:
     """A command for a portfolio, of now.
 
@@ -40,7 +40,7 @@ def portfolio_command(
     command_id = uuid5(UUID(portfolio_id), command_type) if once else uuid4()
     return ControlCommand(
         command_id=str(command_id), command_type=command_type, target_id=portfolio_id, params=dict(params or {}),
-        timestamp=iso(time.time_ns() // 1_000_000), issued_by="ginkgo",
+        timestamp=iso(time.time_ns() // 1_000_000), issued_by=issued_by,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ginkgo_streams.cli import backtest, engine, logs, node, portfolio, run, schedule
+from ginkgo_streams.cli import backtest, components, engine, logs, node, order, portfolio, run, schedule
 
 app = typer.Typer(
     name="ginkgo", help="Many live trading portfolios on a cluster of Faust workers.", no_args_is_help=True, add_completion=False,
@@ -27,7 +27,9 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 
 
 app.add_typer(portfolio.app, name="portfolio")
+app.add_typer(order.app, name="order")
 app.add_typer(backtest.app, name="backtest")
+app.add_typer(components.app, name="components")
 app.add_typer(run.worker, name="worker")
 app.add_typer(run.livecore, name="livecore")
 app.add_typer(engine.app, name="engine")

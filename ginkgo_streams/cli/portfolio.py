@@ -1,4 +1,4 @@
-"""`ginkgo portfolio`: list, show, status, positions, start, stop, delete; create is in a file of its own."""
+"""`ginkgo portfolio`: list, show, status, positions, start, stop, delete; create and update are in files of their own."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ginkgo_streams.cli import portfolio_create, render
+from ginkgo_streams.cli import portfolio_create, portfolio_update, render
 
 if TYPE_CHECKING:
     from ginkgo_streams.config import Settings
     from ginkgo_streams.portfolios.control import Action
     from ginkgo_streams.storage.portfolios import PortfolioStore
 
-app = typer.Typer(help="Create portfolios, look at them, start and stop them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Create portfolios, look at them, change, start and stop them.", no_args_is_help=True, rich_markup_mode=None)
 app.command("create")(portfolio_create.create)
+app.command("update")(portfolio_update.update)
+app.command("history")(portfolio_update.history)
+app.command("rollback")(portfolio_update.rollback)
 
 Id = Annotated[str, typer.Argument(metavar="PORTFOLIO_ID", help="The portfolio's id.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -43,15 +43,15 @@ def create(
     from ginkgo_streams.portfolios.create import NewPortfolio, create_portfolio
     from ginkgo_streams.portfolios.store import open_store
 
-    built = _read(config) if config is not None else {}
-    _set(built, "strategy", "strategy_id", strategy_id, _pairs(strategy_param, "--strategy-param"), "--strategy-param")
-    _set(built, "sizer", "sizer_id", sizer_id, _pairs(sizer_param, "--sizer-param"), "--sizer-param")
+    built = read_config(config) if config is not None else {}
+    _set(built, "strategy", "strategy_id", strategy_id, pairs(strategy_param, "--strategy-param"), "--strategy-param")
+    _set(built, "sizer", "sizer_id", sizer_id, pairs(sizer_param, "--sizer-param"), "--sizer-param")
     chosen = [code.strip() for code in codes.split(",") if code.strip()] if codes is not None else None
     selector = selector_id or ("FixedSelector" if chosen is not None and "selector" not in built else None)
     _set(built, "selector", "selector_id", selector, {} if chosen is None else {"codes": chosen}, "--codes")
     if risk_id:
         built["risk_managements"] = [{"risk_id": one, "params": {}} for one in risk_id]
-    _set_risks(built.get("risk_managements") or [], _pairs(risk_param, "--risk-param"))
+    _set_risks(built.get("risk_managements") or [], pairs(risk_param, "--risk-param"))
 
     settings = load_settings()
     store = open_store(settings)
@@ -92,7 +92,8 @@ def _cash(text: str) -> Decimal:
         raise typer.BadParameter(f"{text!r} is not a number", param_hint="--initial-cash") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """A YAML or JSON file with a mapping. Raises BadParameter."""
     import yaml
 
     try:
@@ -104,7 +105,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
+def pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
     """NAME=VALUE texts; a value is read as YAML, so that 5 is a number and true is a truth value."""
     import yaml
 

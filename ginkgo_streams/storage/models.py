@@ -107,7 +107,7 @@ class ApiKey(Base):
 
 
 class Portfolio(Base):
-    """A portfolio as its owner made it, and its newest state in short. `config` and `version` are the owner's: snapshots leave them.
+    """A portfolio as its owner made it, and from its first snapshot on its newest state in short: status, cash, config and version.
 
     autostart: whether it is started once it is created. epoch, seq: of the newest snapshot seen (-1: none yet). updated_at: wall clock.
     """
@@ -147,14 +147,30 @@ class PortfolioSnapshot(Base):
     state: Mapped[dict[str, Any]]
 
 
+class PortfolioVersion(Base):
+    """A version of a portfolio's config: who made it, when (`at`: of the command) and why. No foreign key: it stays when the portfolio
+    is deleted."""
+
+    __tablename__ = "portfolio_versions"
+
+    portfolio_id: Mapped[str] = mapped_column(CHAR(36), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    issued_by: Mapped[str] = mapped_column(String(255))
+    reason: Mapped[str] = mapped_column(Text)
+    config: Mapped[dict[str, Any]]
+
+
 class PortfolioTransition(Base):
-    """One change of a portfolio's status. `transition_id` follows from the content, so that a repeat is the same row."""
+    """One change of a portfolio's status. `transition_id` follows from portfolio and `seq`, so that a repeat is the same row; from the
+    content where seq is 0, as it is of transitions from before they were counted."""
 
     __tablename__ = "portfolio_transitions"
-    __table_args__ = (Index("ix_portfolio_transitions_time", "portfolio_id", "at"),)
+    __table_args__ = (Index("ix_portfolio_transitions_time", "portfolio_id", "at", "seq"),)
 
     transition_id: Mapped[str] = mapped_column(CHAR(36), primary_key=True)
     portfolio_id: Mapped[str] = mapped_column(CHAR(36))
+    seq: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime]
     from_status: Mapped[str] = mapped_column(String(16))
     to_status: Mapped[str] = mapped_column(String(16))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ginkgo_streams.storage.database import attempt
-from ginkgo_streams.storage.models import Portfolio, User
+from ginkgo_streams.storage.models import Portfolio, PortfolioTransition, PortfolioVersion, User
 from ginkgo_streams.storage.snapshots import user_row
 from ginkgo_streams.storage.upsert import insert_missing
 
@@ -79,6 +79,28 @@ class PortfolioStore:
                 return session.scalars(statement).all()
 
         return attempt(self.engine, "reading the portfolios", work)
+
+    def versions(self, portfolio_id: str) -> Sequence[PortfolioVersion]:
+        """The versions of a portfolio's config, the first one first; none before a node has taken the portfolio."""
+        kept = PortfolioVersion
+        statement = select(kept).where(kept.portfolio_id == portfolio_id).order_by(kept.version)
+
+        def work() -> Sequence[PortfolioVersion]:
+            with Session(self.engine, expire_on_commit=False) as session:
+                return session.scalars(statement).all()
+
+        return attempt(self.engine, f"reading the versions of portfolio {portfolio_id}", work)
+
+    def transitions(self, portfolio_id: str) -> Sequence[PortfolioTransition]:
+        """The changes of a portfolio's status, in the order in which they happened."""
+        kept = PortfolioTransition
+        statement = select(kept).where(kept.portfolio_id == portfolio_id).order_by(kept.seq, kept.at)
+
+        def work() -> Sequence[PortfolioTransition]:
+            with Session(self.engine, expire_on_commit=False) as session:
+                return session.scalars(statement).all()
+
+        return attempt(self.engine, f"reading the transitions of portfolio {portfolio_id}", work)
 
     def ids(self) -> Sequence[str]:
         """The ids of all portfolios."""

@@ -13,9 +13,10 @@ from uuid import UUID, uuid5
 import msgspec
 from sqlalchemy import BindParameter, Connection, Engine, Table, and_, bindparam, delete, desc, or_, select, update
 
+from ginkgo_streams.domain.versions import Undo, restored
 from ginkgo_streams.messages import Snapshot
 from ginkgo_streams.storage.database import attempt
-from ginkgo_streams.storage.models import Portfolio, PortfolioSnapshot, PortfolioTransition, User, now
+from ginkgo_streams.storage.models import Portfolio, PortfolioSnapshot, PortfolioTransition, PortfolioVersion, User, now
 from ginkgo_streams.storage.upsert import insert_missing, insert_or_renew
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ log = logging.getLogger(__name__)
 _TRANSITIONS = UUID("6f1c9d0e-5a3b-4a63-9c0f-3c6f4f0f7a11")
 """Name space of transition ids."""
 
-_USERS, _PORTFOLIOS, _SNAPSHOTS, _MOVES = (
+_USERS, _PORTFOLIOS, _SNAPSHOTS, _MOVES, _VERSIONS = (
     table
-    for table in (User.__table__, Portfolio.__table__, PortfolioSnapshot.__table__, PortfolioTransition.__table__)
+    for table in (each.__table__ for each in (User, Portfolio, PortfolioSnapshot, PortfolioTransition, PortfolioVersion))
     if isinstance(table, Table)
 )
 
@@ -52,6 +53,7 @@ class SnapshotStore:
         with self._engine.begin() as connection:
             insert_or_renew(connection, _SNAPSHOTS, [_snapshot_row(snapshot) for snapshot in daily])
             insert_missing(connection, _MOVES, list({row["transition_id"]: row for row in _transition_rows(snapshots)}.values()))
+            insert_missing(connection, _VERSIONS, [row for snapshot in newest for row in _version_rows(snapshot)])
             _add_rows(connection, newest)
             _renew_rows(connection, newest)
             gone = [snapshot.portfolio_id for snapshot in newest if snapshot.status == "deleted"]
@@ -129,12 +131,26 @@ def _transition_rows(snapshots: Iterable[Snapshot]) -> Iterable[dict[str, Any]]:
 
 def _transition_row(snapshot: Snapshot, move: Mapping[str, Any]) -> dict[str, Any]:
     """The id is of what happened alone: snapshots of a later owner carry the same transition."""
-    content = json.dumps([snapshot.portfolio_id, move["timestamp"], move["from"], move["to"], move.get("reason", "")])
+    seq = move.get("seq", 0)
+    what = [seq] if seq else [move["timestamp"], move["from"], move["to"], move.get("reason", "")]
+    content = json.dumps([snapshot.portfolio_id, *what])
     return {
-        "transition_id": str(uuid5(_TRANSITIONS, content)), "portfolio_id": snapshot.portfolio_id, "at": _moment(move["timestamp"]),
+        "transition_id": str(uuid5(_TRANSITIONS, content)), "portfolio_id": snapshot.portfolio_id, "seq": seq,
+        "at": _moment(move["timestamp"]),
         "from_status": move["from"], "to_status": move["to"], "reason": move.get("reason", ""),
         "node_id": move.get("node_id") or snapshot.node_id,
     }  # fmt: skip
+
+
+def _version_rows(snapshot: Snapshot) -> Iterable[dict[str, Any]]:
+    """The versions that a snapshot knows, each with its config: the newest is the snapshot's, those before follow from it."""
+    config: Any = snapshot.config
+    for version in reversed(snapshot.versions):
+        yield {
+            "portfolio_id": snapshot.portfolio_id, "version": version.version, "at": _moment(version.timestamp),
+            "issued_by": version.issued_by[:255], "reason": version.reason, "config": config,
+        }  # fmt: skip
+        config = restored(config, [Undo(path, before) for path, before in version.undo])
 
 
 def _add_rows(connection: Connection, newest: Sequence[Snapshot]) -> None:
@@ -165,7 +181,10 @@ def _renew_rows(connection: Connection, newest: Sequence[Snapshot]) -> None:
     statement = (
         update(_PORTFOLIOS)
         .where(table.uuid == bindparam("id"), or_(table.epoch < epoch, and_(table.epoch == epoch, table.seq < seq)))
-        .values(current_cash=bindparam("new_cash"), status=bindparam("new_status"), epoch=epoch, seq=seq, updated_at=bindparam("new_time"))
+        .values(
+            current_cash=bindparam("new_cash"), status=bindparam("new_status"), config=bindparam("new_config", type_=table.config.type),
+            version=bindparam("new_version"), epoch=epoch, seq=seq, updated_at=bindparam("new_time"),
+        )
     )
     time = now()
     connection.execute(
@@ -173,7 +192,7 @@ def _renew_rows(connection: Connection, newest: Sequence[Snapshot]) -> None:
         [
             {
                 "id": s.portfolio_id, "new_cash": _decimal(s.cash), "new_status": s.status, "new_epoch": s.epoch, "new_seq": s.seq,
-                "new_time": time,
+                "new_config": s.config, "new_version": s.version, "new_time": time,
             }
             for s in newest
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -34,6 +35,6 @@ def test_undo_brings_the_config_before_back_and_leaves_the_one_after_as_it_is(be
 @given(st.lists(CONFIGS, min_size=1, max_size=6))
 def test_every_version_has_its_config_however_many_changes_there_were(configs: list[dict[str, Any]]) -> None:
     versions = [Version(1, 0, "", "")]
-    versions += [Version(i + 2, 0, "", "", undo(old, new)) for i, (old, new) in enumerate(zip(configs, configs[1:], strict=False))]
+    versions += [Version(i + 2, 0, "", "", undo(old, new)) for i, (old, new) in enumerate(pairwise(configs))]
     found = [(version.version, exact(config)) for version, config in earlier(configs[-1], versions)]
     assert found == [(i + 1, exact(config)) for i, config in reversed(list(enumerate(configs)))]

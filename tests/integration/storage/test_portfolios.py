@@ -17,14 +17,14 @@ from ginkgo_streams.local.ports import free_port
 from ginkgo_streams.storage.database import StorageDown, connect
 from ginkgo_streams.storage.models import Base, User
 from ginkgo_streams.storage.portfolios import DuplicateName, PortfolioStore
-from ginkgo_streams.storage.schema import upgrade
+from ginkgo_streams.storage.schema import newest_version, upgrade
 
 
 def test_upgrade_when_empty_then_schema_is_that_of_the_models(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
-        assert context.get_current_revision() == "0001"
+        assert context.get_current_revision() == newest_version() == "0002"
 
 
 def test_upgrade_when_three_processes_start_at_once_then_all_succeed(database_url: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from ginkgo_streams.messages import Snapshot
+from ginkgo_streams.domain.versions import undo
+from ginkgo_streams.messages import Snapshot, VersionView
 from ginkgo_streams.storage.models import Portfolio, PortfolioSnapshot, PortfolioTransition
 from ginkgo_streams.storage.portfolios import PortfolioStore
 from ginkgo_streams.storage.snapshots import SnapshotStore, newest_snapshot
@@ -112,12 +114,57 @@ def test_save_when_deleted_then_the_row_goes_and_an_old_snapshot_does_not_bring_
     assert newest.status == "deleted"
 
 
-def test_save_when_the_row_exists_then_the_owners_config_and_version_stay(engine: Engine) -> None:
+def test_save_when_the_row_exists_then_config_and_version_follow_the_newest_and_the_name_stays(engine: Engine) -> None:
     portfolio_id = str(uuid4())
     PortfolioStore(engine).insert(portfolio_id, "mine", "u1", Decimal(100000), {"mine": True})
-    SnapshotStore(engine).save([snapshot(portfolio_id, config={"older": True}, version=99, name="other")])
+    SnapshotStore(engine).save([snapshot(portfolio_id, seq=2, config={"newer": [1, {"a": 2.5}]}, version=2, name="other")])
+    SnapshotStore(engine).save([snapshot(portfolio_id, seq=1, config={"mine": True}, version=1)])
     row = _row(engine, portfolio_id)
-    assert (row.config, row.version, row.name, row.status) == ({"mine": True}, 1, "mine", "running")
+    assert (row.config, row.version, row.name, row.status) == ({"newer": [1, {"a": 2.5}]}, 2, "mine", "running")
+
+
+def test_save_when_versions_were_skipped_then_every_one_of_them_has_its_config(engine: Engine) -> None:
+    configs: list[dict[str, Any]] = [
+        {"strategy": {"params": {"long_period": 20}}},
+        {"strategy": {"params": {"long_period": 30}}, "selector": {"name": "AllSelector"}},
+        {"strategy": {"params": {}}, "selector": {"name": "AllSelector"}},
+    ]  # fmt: skip
+    versions = [
+        VersionView(
+            version=i + 1, timestamp=f"2026-11-24T01:3{i}:00.000Z", issued_by=f"u{i}", reason=f"because {i}",
+            undo=[(step.path, step.before) for step in undo(configs[i - 1], configs[i])] if i else [],
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    portfolio_id = str(uuid4())
+    store = SnapshotStore(engine)
+    store.save([snapshot(portfolio_id, seq=1, config=configs[0], version=1, versions=versions[:1])])
+    store.save([snapshot(portfolio_id, seq=3, config=configs[2], version=3, versions=versions)])  # that of version 2 never came
+    store.save([snapshot(portfolio_id, seq=2, config=configs[1], version=2, versions=versions[:2])])
+    found = PortfolioStore(engine).versions(portfolio_id)
+    assert [(row.version, row.config, row.issued_by, row.reason) for row in found] == [
+        (i + 1, configs[i], f"u{i}", f"because {i}") for i in range(3)
+    ]
+    assert [row.at.minute for row in found] == [30, 31, 32]
+
+
+def test_save_when_two_moves_have_one_time_and_reason_then_both_are_kept_in_their_order(engine: Engine) -> None:
+    moves = [
+        CREATED | {"seq": 1},
+        *(
+            {"seq": seq, "timestamp": "2026-11-24T01:31:00.000Z", "from": old, "to": new, "reason": "same"}
+            for seq, old, new in (
+                (2, "running", "reloading"), (3, "reloading", "running"), (4, "running", "reloading"), (5, "reloading", "running"),
+            )
+        ),
+    ]  # fmt: skip
+    saved = snapshot(transitions=moves)
+    SnapshotStore(engine).save([saved])
+    SnapshotStore(engine).save([snapshot(saved.portfolio_id, epoch=2, node_id="n2", transitions=moves)])  # a later owner has them too
+    found = PortfolioStore(engine).transitions(saved.portfolio_id)
+    assert [(row.seq, row.to_status, row.node_id) for row in found] == [
+        (1, "running", "n1"), (2, "reloading", "n1"), (3, "running", "n1"), (4, "reloading", "n1"), (5, "running", "n1"),
+    ]  # fmt: skip
 
 
 def test_save_when_a_strangers_portfolio_has_a_taken_name_then_it_gets_a_row_of_its_own(engine: Engine) -> None:

@@ -20,7 +20,9 @@ def _stored() -> None:
     store = open_store(load_settings())
     store.insert(NEW, "New", "u1", Decimal("100000.5"), {"strategy": {"name": "TrendFollowStrategy"}})
     store.insert(RUNNING, "Running", "u2", Decimal(100000), {"sizer": {"params": {"amount": 10000}}})
-    SnapshotStore(store.engine).save([snapshot(RUNNING, drops={"stale_signal": 3}, open_orders=[{"code": "000002.SZ", "volume": 100}])])
+    config = {"sizer": {"params": {"amount": 20000}}}
+    orders = [{"code": "000002.SZ", "volume": 100}]
+    SnapshotStore(store.engine).save([snapshot(RUNNING, config=config, drops={"stale_signal": 3}, open_orders=orders)])
 
 
 def test_list_when_some_run_then_rows_are_whole_and_in_order(ginkgo: Program) -> None:
@@ -40,7 +42,7 @@ def test_show_when_it_runs_then_state_orders_drops_and_config_are_there(ginkgo: 
     assert "- 000001.SZ: LONG 1000 shares @ 10.51, current 10.60, P/L +94.90\n" in out
     assert "- stale_signal: 3\n" in out
     assert "000002.SZ" in out
-    assert yaml.safe_load(out.partition("Config:\n")[2]) == {"sizer": {"params": {"amount": 10000}}}
+    assert yaml.safe_load(out.partition("Config:\n")[2]) == {"sizer": {"params": {"amount": 20000}}}  # that of the state
     shown = json.loads(ginkgo("portfolio", "show", RUNNING, "--json").out)
     assert shown["portfolio"]["cash"] == 89494.8949
     assert shown["snapshot"]["positions"][0]["cost_price"] == 10.5051

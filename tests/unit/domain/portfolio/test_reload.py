@@ -58,7 +58,9 @@ def test_reload_keeps_open_orders_cash_positions_and_the_signals_interval() -> N
     before = desk.view()
     desk.command("portfolio.reload", version=2, config=config(sizer_params={"volume": 300}, codes=[CODE]))
     after = desk.view()
-    assert (after.cash, after.frozen, after.positions, after.open_orders) == (before.cash, before.frozen, before.positions, before.open_orders)
+    assert (after.cash, after.frozen, after.positions, after.open_orders) == (
+        before.cash, before.frozen, before.positions, before.open_orders,
+    )  # fmt: skip
     assert desk.signal("10:00:03", 10.0, BUY).orders == []  # within 60 s of the last: who is asked again does not buy twice
     assert desk.view().drops["too_soon"] == 1
     desk.fill(order, 10.0)
