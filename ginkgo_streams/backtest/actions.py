@@ -79,4 +79,6 @@ def derived(
             found.append(CorporateAction(code=code, day=profile.trading_day(int(part[e.TS, i])), cash=0, split=split))
     if not found:
         return [], []
-    return found, [f"{code}: {len(found)} ex-dates follow from adj_factor, and are booked as cash; give the corporate actions for the shares"]
+    return found, [
+        f"{code}: {len(found)} ex-dates follow from adj_factor, and are booked as cash; give the corporate actions for the shares"
+    ]

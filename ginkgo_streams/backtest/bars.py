@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +38,17 @@ class Bars:
         starts = np.flatnonzero(np.diff(ts)) + 1
         return np.concatenate(([0], starts, [len(ts)])).astype(np.intp) if len(ts) else np.zeros(1, np.intp)
 
+    def part(self, start: int, end: int) -> Quotes:
+        """The bars from start to end - 1, which are of one moment."""
+        codes = self.codes
+        if end - start < len(codes):
+            codes = tuple(codes[place] for place in self.code_of[start:end].tolist())
+        return Quotes(codes, self.data[:, start:end])
+
     def moments(self) -> Iterator[Quotes]:
         """The bars of each moment, in order of time."""
         edges = self.edges.tolist()
-        names = np.array(self.codes, object)
-        data, places = self.data, self.code_of
-        everything = len(self.codes)
-        for start, end in zip(edges[:-1], edges[1:], strict=True):
-            codes = self.codes if end - start == everything else tuple(names[places[start:end]].tolist())
-            yield Quotes(codes, data[:, start:end])
+        return (self.part(start, end) for start, end in pairwise(edges))
 
     def select(self, mask: NDArray[np.bool_]) -> Bars:
         """The bars at mask, bool of shape (n,); the codes stay."""

@@ -53,7 +53,9 @@ def comparison_lines(names: tuple[str, str], found: Comparison, most: int = 20) 
     """The differences in words, at most `most` of a kind."""
     if found.same and not found.config:
         return [f"{names[0]} and {names[1]} are the same: {found.common_trades} trades, every day's equity"]
-    lines = [f"{found.common_trades} trades are in both, {len(found.only_first)} only in {names[0]}, {len(found.only_second)} only in {names[1]}"]
+    lines = [
+        f"{found.common_trades} trades are in both, {len(found.only_first)} only in {names[0]}, {len(found.only_second)} only in {names[1]}"
+    ]
     for sign, fills in (("-", found.only_first), ("+", found.only_second)):
         lines += [f"{sign} {time} {side} {volume} {code} @ {price}" for time, code, side, volume, price in fills[:most]]
         lines += [f"{sign} … and {len(fills) - most} more"] if len(fills) > most else []

@@ -22,6 +22,7 @@ def close_positions(machine: Machine, ts: int) -> None:
             machine.deliver(entry.report("cancelled", ts, "finalize", "the bars end"))
         for code in sorted(portfolio.ledger.positions):
             _sell(machine, portfolio, code, ts)
+        machine.journals[portfolio_id].finalized(portfolio, machine.profile.trading_day(ts))
 
 
 def _sell(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
@@ -39,4 +40,3 @@ def _sell(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
     entry = Entry(order.submission(portfolio.portfolio_id), day, ts)
     machine.deliver(entry.report("ack", ts))
     machine.deliver(entry.fill(volume, price, machine.profile.fees(SELL, volume * price, day, code), (ts, 0)))
-

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from ginkgo_streams.domain.events import BUY, Alert, CorporateAction, Order, Report
 from ginkgo_streams.domain.portfolio import EquityRow, Portfolio
 
@@ -97,6 +99,14 @@ class Journal:
             basis.cost -= income
             basis.volume = action.volume(basis.volume)
             self.income += income
+
+    def finalized(self, portfolio: Portfolio, day: int) -> None:
+        """All was sold at the end of a day whose end is written already: it follows."""
+        if day in self.days:
+            row, total = self.days[day].row, portfolio.ledger.cash + portfolio.ledger.frozen
+            pnl = row.daily_pnl + total - row.total_value
+            after = structs.replace(row, cash=portfolio.ledger.cash, total_value=total, daily_pnl=pnl, position_count=0)
+            self.days[day] = DayEnd(after, 0)
 
     def day_end(self, portfolio: Portfolio) -> None:
         """The newest end of a day, or its correction."""

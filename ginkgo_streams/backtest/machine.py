@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ginkgo_streams.backtest.journal import Journal
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.events import PER, Cancel, Command, CorporateAction, Order, Quotes, Report
-from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges
+from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges, always
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.orders import OpenOrder
@@ -33,10 +36,6 @@ class RunFailed(Exception):
     def __init__(self, text: str, error: BaseException | None = None) -> None:
         super().__init__(text)
         self.error = error
-
-
-def _always(key: str) -> bool:
-    return True
 
 
 class Machine:
@@ -68,21 +67,27 @@ class Machine:
         """The prices of one moment."""
         self._moment = quotes
         if self.fills_first:
-            self._reports(self.exchange.on_quotes(quotes, _always))
-            self._follow(self.portfolios.on_quotes(quotes, _always, _always))
+            self._reports(self.exchange.on_quotes(quotes, always))
+            self._follow(self.portfolios.on_quotes(quotes, always, always))
         else:
-            made = self.portfolios.on_quotes(quotes, _always, _always)
-            self._reports(self.exchange.on_quotes(quotes, _always))
+            made = self.portfolios.on_quotes(quotes, always, always)
+            self._reports(self.exchange.on_quotes(quotes, always))
             self._follow(made)
+
+    def pass_over(self, closes: NDArray[np.int64], last: Quotes) -> None:
+        """Moments at which nothing happens: see `Portfolios.pass_over`. The exchange, without orders, needs the last of them only."""
+        self._moment = last
+        self.exchange.on_quotes(last, always)
+        self.portfolios.pass_over(closes, last)
 
     def clock(self, ts: int) -> None:
         """Event time has come to ts (ms)."""
         if self.fills_first:
-            self._reports(self.exchange.on_clock(ts, _always))
-            self._follow(self.portfolios.on_clock(ts, _always))
+            self._reports(self.exchange.on_clock(ts, always))
+            self._follow(self.portfolios.on_clock(ts, always))
         else:
-            made = self.portfolios.on_clock(ts, _always)
-            self._reports(self.exchange.on_clock(ts, _always))
+            made = self.portfolios.on_clock(ts, always)
+            self._reports(self.exchange.on_clock(ts, always))
             self._follow(made)
 
     def action(self, action: CorporateAction) -> None:
@@ -145,7 +150,7 @@ class Machine:
 
     def _failed(self, changes: Changes) -> None:
         failed = [p for p in self.portfolios.portfolios.values() if p.status == "error"]
-        why = "; ".join(dict.fromkeys(p.error for p in failed)) or "; ".join(map(str, changes.failures))
+        why = "; ".join(map(str, changes.failures)) or "; ".join(dict.fromkeys(p.error for p in failed))
         cause = changes.failures[0] if changes.failures else None
         where = ""
         if self._moment is not None:
@@ -155,5 +160,5 @@ class Machine:
 
     def moment_text(self, ts: int) -> str:
         """A time as people of the market write it."""
-        zone = ZONES.get(self.profile.name, timezone.utc)
+        zone = ZONES.get(self.profile.name, UTC)
         return datetime.fromtimestamp(ts / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -115,7 +115,9 @@ def market(name: MarketName, fees: Fees) -> tuple[Profile, ExchangeSettings]:
             slippage_rate=float(broker.slippage_rate) if fees.slippage_rate is None else fees.slippage_rate,
         )  # fmt: skip
         default = parse_cny(str(broker.min_commission))
-        return cn(trading_calendar(), Fraction(broker.commission_rate) if rate is None else rate, default if minimum is None else minimum), rules
+        return cn(
+            trading_calendar(), Fraction(broker.commission_rate) if rate is None else rate, default if minimum is None else minimum
+        ), rules
     except ValueError as error:
         raise BadFees(str(error)) from error
 

@@ -131,7 +131,11 @@ def results(plan: Plan, machine: Machine, seconds: float = 0.0) -> list[Result]:
 
 
 def _result(plan: Plan, machine: Machine, portfolio_id: str, traded: set[int], seconds: float) -> Result:
-    portfolio, journal, view = machine.portfolios.portfolios[portfolio_id], machine.journals[portfolio_id], machine.portfolios.view(portfolio_id)
+    portfolio, journal, view = (
+        machine.portfolios.portfolios[portfolio_id],
+        machine.journals[portfolio_id],
+        machine.portfolios.view(portfolio_id),
+    )
     equity = _equity(journal, traded, portfolio.ledger.initial)
     trades = _trades(journal)
     orders = [_order(line) for line in journal.orders.values()]

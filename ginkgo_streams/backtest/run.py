@@ -11,6 +11,7 @@ import numpy as np
 from ginkgo_streams.backtest.bars import Bars
 from ginkgo_streams.backtest.finalize import close_positions
 from ginkgo_streams.backtest.machine import Machine
+from ginkgo_streams.backtest.stretches import stretches
 from ginkgo_streams.domain.config import BadConfig, build
 from ginkgo_streams.domain.events import TS
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
@@ -67,8 +68,11 @@ def check_spec(spec: PortfolioSpec, registry: Registry = builtin) -> None:
         raise BadPortfolio(f"portfolio {spec.name!r}: " + "; ".join(errors))
 
 
-def run(plan: Plan, progress: Progress = lambda done: None) -> Machine:
-    """The machine at the end of the run. Raises BadPortfolio before it, RunFailed with the bar where a portfolio fails."""
+def run(plan: Plan, progress: Progress = lambda done: None, *, passing: bool = True) -> Machine:
+    """The machine at the end of the run. passing: whether stretches in which nothing can happen are passed over.
+
+    Raises BadPortfolio before it, RunFailed with the bar where a portfolio fails.
+    """
     for spec in plan.portfolios:
         check_spec(spec, plan.registry)
     machine = Machine(plan.profile, plan.rules, plan.registry)
@@ -80,16 +84,24 @@ def run(plan: Plan, progress: Progress = lambda done: None) -> Machine:
     moments = bars.data[TS, edges[:-1]]
     days = trading_days(profile, moments)
     actions = [action for action in bars.actions if int(days[0]) < action.day <= int(days[-1])]
-    day, done = int(days[0]), 0
-    for of, quotes in zip(days.tolist(), bars.moments(), strict=True):
+    plain = stretches(bars, days, machine.portfolios, profile) if passing else None
+    day = int(days[0])
+    moment, places, of_moment = 0, edges.tolist(), days.tolist()
+    while moment < len(of_moment):
+        of = of_moment[moment]
         if of > day:
             machine.clock(profile.close_ts(day) + 1)
             while actions and actions[0].day <= of:
                 machine.action(actions.pop(0))
             day = of
-        machine.quotes(quotes)
-        done += len(quotes)
-        progress(done)
+        end = plain.end(machine.portfolios, moment) if plain is not None else moment
+        if end > moment + 1:
+            machine.pass_over(*plain.between(moment, end))
+        else:
+            end = moment + 1
+            machine.quotes(bars.part(places[moment], places[end]))
+        moment = end
+        progress(places[moment])
     if plan.finalize:
         close_positions(machine, int(moments[-1]))
     machine.clock(profile.close_ts(day) + 1)

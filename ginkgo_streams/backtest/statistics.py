@@ -55,7 +55,8 @@ def statistics(initial: float, equity: Sequence[Equity], orders: Sequence[OrderR
     return Statistics(
         days=len(equity), total_return=float(values[-1] / initial - 1) if len(values) else 0.0, annual_return=annual, volatility=volatility,
         sharpe=sharpe(r), sortino=sortino(r), calmar=annual / -deepest if annual is not None and deepest < 0 else None,
-        max_drawdown=deepest, max_drawdown_days=days, max_drawdown_start=start, max_drawdown_end=end, trades=len(trades), orders=len(orders),
+        max_drawdown=deepest, max_drawdown_days=days, max_drawdown_start=start, max_drawdown_end=end, trades=len(trades),
+        orders=len(orders),
         closed=len(sold), win_rate=sum(p > 0 for p in sold) / len(sold) if sold else None,
         profit_factor=gains / losses if losses else None, turnover=traded / mean * YEAR / len(values) if mean else None,
         fees=float(round(sum(float(trade.fees) for trade in trades), 4)),

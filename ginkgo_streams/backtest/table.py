@@ -57,10 +57,7 @@ class Table:
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column of finite numbers, all of them there. Raises BadBars."""
         column = self.frame[self.names[name]]
-        if column.dtype.kind not in "fiu":
-            found = pd.to_numeric(column, errors="coerce")
-        else:
-            found = column
+        found = column if column.dtype.kind in "fiu" else pd.to_numeric(column, errors="coerce")
         values = found.to_numpy(np.float64, na_value=np.nan)
         wrong = ~np.isfinite(values)
         if wrong.any():
@@ -115,7 +112,7 @@ def _read(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
             return frame.reset_index() if frame.index.name or not isinstance(frame.index, pd.RangeIndex) else frame
         frame = pd.read_csv(
-            path, dtype=texts, skip_blank_lines=False, encoding="utf-8-sig", float_precision="round_trip", index_col=False,
+            path, dtype=texts, skip_blank_lines=False, encoding="utf-8-sig", index_col=False,
         )  # fmt: skip
     except OSError as error:
         raise BadBars(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -32,7 +32,8 @@ def statistics_rows(result: Result) -> list[tuple[str, str]]:
 def summary_lines(result: Result) -> list[str]:
     """The result on one screen."""
     rate = f", {result.bars / result.seconds:,.0f} bars/s" if result.seconds else ""
-    head = f"{result.name}: {result.start_date} to {result.end_date}, {result.bars:,} bars of {len(result.codes)} codes ({result.market}){rate}"
+    size = f"{result.bars:,} bars of {len(result.codes)} codes ({result.market}){rate}"
+    head = f"{result.name}: {result.start_date} to {result.end_date}, {size}"
     lines = [head, *(f"  {name:<14} {value}" for name, value in statistics_rows(result))]
     if result.refusals:
         lines.append("  Signals without an order: " + ", ".join(f"{reason} {count}" for reason, count in result.refusals.items()))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ginkgo_streams.backtest.prepare import Request
     from ginkgo_streams.backtest.result import Result
 
-app = typer.Typer(help="Backtest portfolios on stored bars: the live system without its servers.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Backtest portfolios on stored bars: the live system without its servers.", no_args_is_help=True, rich_markup_mode=None
+)
 
 PortfolioId = Annotated[str | None, typer.Option(help="A portfolio of the database.")]
 Config = Annotated[Path | None, typer.Option(help="JSON or YAML file with a portfolio: its config, or name, initial_cash and config.")]
@@ -80,6 +82,7 @@ def _request(
     min_commission: str | None, slippage: float | None, participation: float | None, finalize: bool,
 ) -> Request:  # fmt: skip
     from ginkgo_streams.backtest.prepare import Fees, Request, read_spec
+    from ginkgo_streams.components import installed
 
     if (config is None) == (portfolio_id is None):
         raise typer.BadParameter("give a portfolio: --config with a file, or --portfolio-id with one of the database")
@@ -102,6 +105,7 @@ def _request(
     return Request(
         bars=bars, spec=spec, market="CN" if market == "CN" else "GENERIC", fees=fees, start=start.date() if start else None,
         end=end.date() if end else None, actions=actions, code=code, stamp="end" if bar_time == "end" else "start", finalize=finalize,
+        registry=installed(),
     )  # fmt: skip
 
 
@@ -124,7 +128,7 @@ def _run(request: Request, as_json: bool) -> tuple[Result, Any]:
     return results(plan, machine, time.perf_counter() - begun)[0], plan
 
 
-def failed(error: RunFailed, as_json: bool) -> None:
+def failed(error: RunFailed, as_json: bool) -> NoReturn:
     """Says where a run failed, with the component's own traceback, and ends the process with 1."""
     lines = traceback.format_exception(error.error) if error.error is not None else []
     if as_json:
@@ -153,3 +157,162 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
                 bar.update(task, completed=done, rate=done / max(now - begun, 1e-9))
 
         yield advance
+
+
+@app.command("compare")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.json")], second: Annotated[Path, typer.Argument(metavar="B.json")],
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Show where two results of `ginkgo backtest run --json` differ in trades, equity, config and figures."""
+    from ginkgo_streams.backtest.compare import compare as compared
+    from ginkgo_streams.backtest.compare import comparison_lines
+    from ginkgo_streams.backtest.result import read_result
+
+    found = compared(read_result(first), read_result(second))
+    if as_json:
+        render.show_json(found)
+        return
+    for line in comparison_lines((str(first), str(second)), found):
+        typer.echo(line)
+
+
+METRICS = ("sharpe", "total_return", "annual_return", "sortino", "calmar", "max_drawdown", "volatility", "win_rate", "profit_factor")
+
+
+@app.command("sweep")
+def sweep(
+    param: Annotated[list[str], typer.Option(metavar="PATH=VALUE,VALUE", help="A parameter and its values: strategy.short_period=5,10.")],
+    config: Config = None, bars: BarsPath = None, portfolio_id: PortfolioId = None, start_date: Start = None, end_date: End = None,
+    market: Market = "CN", code: Code = None, actions: Actions = None, bar_time: BarTime = "end", initial_cash: Cash = None,
+    commission_rate: CommissionRate = None, min_commission: MinCommission = None, slippage: Slippage = None,
+    participation: Participation = None, finalize: Finalize = False, as_json: Json = False,
+    metric: Annotated[str, typer.Option(help="What to sort and colour by.", metavar="|".join(METRICS))] = "sharpe",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes at a time.", show_default="the cores there are")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a heat map, one HTML file.")] = None,
+) -> None:  # fmt: skip
+    """Run every combination of parameters over the same bars, and show which did how."""
+    import os
+
+    from ginkgo_streams.backtest.prepare import make_plan
+    from ginkgo_streams.backtest.sweep import grid
+    from ginkgo_streams.backtest.sweep import sweep as swept
+
+    if metric not in METRICS:
+        raise typer.BadParameter(f"{metric!r} is none of {', '.join(METRICS)}", param_hint="--metric")
+    params = _values(param)
+    request = _request(
+        config, bars, portfolio_id, start_date, end_date, market, code, actions, bar_time, initial_cash, commission_rate, min_commission,
+        slippage, participation, finalize,
+    )  # fmt: skip
+    plan = make_plan(request)
+    with progress(len(grid(params)), "sets") as advance:
+        found = swept(plan, params, jobs or os.cpu_count() or 1, advance)
+    if report is not None:
+        from ginkgo_streams.backtest.report.heatmap import write_heatmap
+
+        write_heatmap(report, found, metric)
+    if as_json:
+        render.show_json({"metric": metric, "sets": found})
+    else:
+        _show_sweep(found, metric)
+        if report is not None:
+            typer.echo(f"Heat map: {report}")
+    raise typer.Exit(0 if any(each.statistics for each in found) else 1)
+
+
+def _values(texts: list[str]) -> dict[str, list[Any]]:
+    import yaml
+
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        path, equals, values = text.partition("=")
+        if not (path.strip() and equals and values.strip()):
+            raise typer.BadParameter(f"{text!r}: expected PATH=VALUE,VALUE such as strategy.short_period=5,10,20", param_hint="--param")
+        found[path.strip()] = [yaml.safe_load(value) for value in values.split(",")]
+    return found
+
+
+def _show_sweep(found: list[Any], metric: str) -> None:
+    from ginkgo_streams.backtest.words import figure, percent
+
+    names = list(found[0].params)
+    ran = sorted(
+        (each for each in found if each.statistics), key=lambda each: -(each.figure(metric) if each.figure(metric) is not None else -1e18)
+    )
+    rows = [
+        (*(str(each.params[name]) for name in names), percent(each.statistics.total_return), figure(each.statistics.sharpe),
+         percent(each.statistics.max_drawdown), str(each.statistics.trades), f"{each.final_value:,.2f}")
+        for each in ran
+    ]  # fmt: skip
+    for line in render.columns((*names, "RETURN", "SHARPE", "MAX DRAWDOWN", "TRADES", "FINAL VALUE"), rows) if rows else []:
+        typer.echo(line)
+    for each in found:
+        if each.error:
+            typer.echo(f"not run: {', '.join(f'{name}={value}' for name, value in each.params.items())}: {each.error}")
+    if len(names) == 2 and ran:
+        _show_grid(found, metric, names)
+
+
+def _show_grid(found: list[Any], metric: str, names: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ginkgo_streams.backtest.report.heatmap import best_cells
+
+    rows, columns, cells = best_cells(found, metric)
+    known = [cell for row in cells for cell in row if cell is not None]
+    low, high = min(known), max(known)
+    typer.echo(f"\n{metric} by {names[0]} (down) and {names[1]} (across)")
+    table = Table()
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in zip(rows, cells, strict=True):
+        shades = [0.5 if cell is None or high == low else (cell - low) / (high - low) for cell in row]
+        texts = [
+            "" if cell is None else f"[black on rgb({int(230 - 150 * s)},{int(110 + 110 * s)},100)] {cell:.3g} [/]"
+            for cell, s in zip(row, shades, strict=True)
+        ]
+        table.add_row(name, *texts)
+    Console().print(table)
+
+
+@app.command("check")
+def check(
+    config: Config = None, bars: BarsPath = None, portfolio_id: PortfolioId = None, start_date: Start = None, end_date: End = None,
+    market: Market = "CN", code: Code = None, actions: Actions = None, bar_time: BarTime = "end", initial_cash: Cash = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Test a portfolio for look-ahead: on bars cut short, and on bars with another future, nothing before may change.
+
+    Exit status 0: nothing did. 1: something did, or the run failed.
+    """
+    from ginkgo_streams.backtest import lookahead
+    from ginkgo_streams.backtest.machine import RunFailed
+    from ginkgo_streams.backtest.prepare import make_plan
+
+    request = _request(
+        config, bars, portfolio_id, start_date, end_date, market, code, actions, bar_time, initial_cash, None, None, None, None, False
+    )
+    plan = make_plan(request)
+    try:
+        with progress(2 * len(lookahead.CUTS), "runs") as advance:
+            cuts = lookahead.check(plan, progress=advance)
+    except RunFailed as error:
+        failed(error, as_json)
+    fine = all(cut.ok for cut in cuts)
+    if as_json:
+        render.show_json({"ok": fine, "cuts": cuts})
+    else:
+        for cut in cuts:
+            verdict = f"{cut.orders} orders up to it are the same" if cut.ok else _changed(cut)
+            typer.echo(f"{'ok  ' if cut.ok else 'BAD '} bars {cut.kind} behind {cut.time}: {verdict}")
+        typer.echo("No look-ahead found" if fine else "[ERROR] the portfolio looks ahead: what it did before depends on what came after")
+    raise typer.Exit(0 if fine else 1)
+
+
+def _changed(cut: Any) -> str:
+    found = [*(("gone", wish) for wish in cut.missing), *(("new", wish) for wish in cut.extra)]
+    named = "; ".join(f"{how}: {w[2]} {w[1]} at {w[0]} ({w[5]})" for how, w in found[:3])
+    return f"{len(found)} orders up to it changed: {named}"

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
@@ -94,6 +96,16 @@ class Strategy(Protocol):
 
         `state`: small, kept with the portfolio.
         """
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A strategy that can say of a whole series where it could signal: a backtest passes over the rest. It looks at closes alone
+    (interval "tick"), buys only a code of which nothing is held or pending, sells only what is held, and keeps no state."""
+
+    def prospects(self, closes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """closes: of one code, oldest first, int64 of shape (n,). Where it could buy, and where it could sell, behind each of them: bool of
+        shape (n,) each. Too many are allowed, too few are not."""
 
 
 class RiskManager(Protocol):

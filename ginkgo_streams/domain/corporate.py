@@ -65,4 +65,3 @@ def _scale(ring: Ring, field: str, row: int, price: int, last: int, split: int) 
         ring.data[row] = np.where(values > 0, np.maximum((2 * values * price + last) // (2 * last), 1), 0)
     elif field == "volume" and split != PER:
         ring.data[row] = values * split // PER
-

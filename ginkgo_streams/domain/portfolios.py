@@ -55,6 +55,7 @@ class Portfolios:
         self._interest: tuple[str, ...] | None = None
         self._wanted: frozenset[str] | None = frozenset()
         self._order: list[str] = []
+        self._seen_rows: tuple[tuple[str, ...], NDArray[np.intp]] | None = None
 
     # ---- events ----
 
@@ -91,6 +92,34 @@ class Portfolios:
                 self._see(portfolio_id, batch, opened, changes)
         self._settle(seeing, profile.order_day(windows.newest), windows.newest, changes)
         return self._done(changes)
+
+    def calm(self) -> bool:
+        """Whether no order is open, and no position is held at which a risk manager has to look."""
+        for portfolio_id in self.active():
+            portfolio, kit = self.portfolios[portfolio_id], self._kits[portfolio_id]
+            if portfolio.open_orders or (portfolio.ledger.positions and not (isinstance(kit, Kit) and not kit.forcing)):
+                return False
+        return True
+
+    def kit(self, portfolio_id: str) -> Kit | None:
+        """The components of a portfolio; None where its config can no longer be built."""
+        kit = self._kits[portfolio_id]
+        return kit if isinstance(kit, Kit) else None
+
+    def pass_over(self, closes: NDArray[np.int64], last: Quotes) -> None:
+        """Moments of one trading day, all codes at each, that portfolios need not see and whose prices are all good: the caller knows.
+
+        closes: of all but the last, int64 of shape (moments, codes); last: the prices of the last.
+        """
+        windows, profile = self._market.windows, self._market.profile
+        self.interest()
+        rows = self._rows(last.codes)
+        known = rows >= 0
+        rows, data, closes = rows[known], last.data[:, known], closes[:, known]
+        if len(rows):
+            windows.updates["close"].extend(rows, closes)
+            admission.take(windows, profile, rows, data, windows.meta[[w.LOW, w.HIGH, w.DAY, w.PREV_CLOSE]][:, rows])
+            admission.ahead(windows, data[e.TS], data[e.INTERVAL], True)
 
     def on_clock(self, ts: int, fresh: Fresh) -> Changes:
         """Event time has come to ts (ms): at the close the day ends."""
@@ -290,13 +319,18 @@ class Portfolios:
     def _rows(self, codes: tuple[str, ...]) -> NDArray[np.intp]:
         """The row of each code, -1 where nobody wants it."""
         windows = self._market.windows
+        if self._seen_rows is not None and self._seen_rows[0] is codes:
+            return self._seen_rows[1]
         rows = [windows.index.get(code, -1) for code in codes]
         if -1 in rows:
             wanted = self._wanted
             rows = [
                 windows.row(code) if row < 0 and (wanted is None or code in wanted) else row for code, row in zip(codes, rows, strict=True)
             ]
-        return np.array(rows, np.intp)
+        found = np.array(rows, np.intp)
+        if -1 not in rows:  # so they stay: a backtest has the same codes at every moment
+            self._seen_rows = (codes, found)
+        return found
 
     def _correct(self, portfolio: Portfolio, of: int, changes: Changes) -> None:
         """Something of a day came behind the clock that ended it: until the next session its row follows."""

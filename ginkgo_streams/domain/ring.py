@@ -53,6 +53,11 @@ class Ring:
         self.head[rows] = head
         self.count[rows] = np.minimum(self.count[rows] + 1, self.depth)
 
+    def extend(self, rows: NDArray[np.intp], values: NDArray[np.int64]) -> None:
+        """Take several values for each of rows (each once), oldest first: int64 of shape (values, len(rows))."""
+        for column in values[-self.depth :]:
+            self.push(rows, column)
+
     # ---- durable form ----
 
     def flat(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,8 @@ from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.portfolio import Portfolio
 from ginkgo_streams.feeds.simulation import SimulationSettings, Start, simulate
 from ginkgo_streams.feeds.step import Step
-from tests.scenarios.harness import PROFILE, config
+from ginkgo_streams.partitioner import partition_of
+from tests.scenarios.harness import MARKETS, PROFILE, config
 from tests.unit.domain.market.shanghai import day
 
 CODES = {
@@ -62,16 +63,19 @@ def commands(given: dict[str, tuple[float, dict[str, Any]]], time: int) -> list[
         kinds: list[tuple[Any, dict[str, Any]]] = [("portfolio.create", params), ("portfolio.start", {})]
         for kind, with_params in kinds:
             made.append(m.ControlCommand(
-                command_id=f"{pid[-2:]}/{kind}", command_type=kind, target_id=pid, params=with_params, timestamp=m.iso(time), issued_by="me",
+                command_id=f"{pid[-2:]}/{kind}", command_type=kind, target_id=pid, params=with_params, timestamp=m.iso(time),
+                issued_by="me",
             ))  # fmt: skip
     return made
 
 
 def backtested(
-    steps: Sequence[Step], given: dict[str, tuple[float, dict[str, Any]]], *, fills_first: bool = True, rules: ExchangeSettings | None = None,
-    profile: Profile = PROFILE,
+    steps: Sequence[Step], given: dict[str, tuple[float, dict[str, Any]]], *, fills_first: bool = True,
+    rules: ExchangeSettings | None = None,
+    profile: Profile = PROFILE, markets: int = MARKETS, on_step: Callable[[Machine], None] = lambda machine: None,
 ) -> Machine:  # fmt: skip
-    """The session through the machine: of each step the prices, then the clock."""
+    """The session through the machine: of each step the clock, then the prices in the order in which a topic of so many partitions gives
+    them. on_step: called behind each."""
     from ginkgo_streams.backtest.journal import Journal
 
     machine = Machine(profile, rules or ExchangeSettings(), fills_first=fills_first)
@@ -79,9 +83,11 @@ def backtested(
         machine.journals.setdefault(command.target_id, Journal())
         machine.command(m.command(m.decode(m.encode(command), m.ControlCommand)))
     for step in steps:
-        if step.updates:
-            machine.quotes(m.quotes([m.decode(m.encode(update), m.PriceUpdate) for update in step.updates]))
         machine.clock(step.time_ms)
+        if step.updates:
+            updates = sorted(step.updates, key=lambda update: partition_of(update.code, markets))
+            machine.quotes(m.quotes([m.decode(m.encode(update), m.PriceUpdate) for update in updates]))
+        on_step(machine)
     return machine
 
 

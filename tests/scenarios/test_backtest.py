@@ -42,9 +42,9 @@ def live(steps: Any, *, fills_first: bool, killed_at: int | None = None) -> Pipe
         pipeline.broker.send(CONTROL, command.target_id.encode(), m.encode(command))
         pipeline.settle()
     for number, step in enumerate(steps):
+        pipeline.clock(step.time_ms)
         if step.updates:
             pipeline.send(*step.updates, clock=False)
-        pipeline.clock(step.time_ms)
         if number % 20 == 0:
             pipeline.checkpoint()
         if number == killed_at:

@@ -55,7 +55,8 @@ def monthly(result: Result) -> go.Figure:
     bound = max((abs(cell) for cell in table.values()), default=0.01) or 0.01
     figure = go.Figure(go.Heatmap(
         z=cells, x=list(MONTHS), y=[str(year) for year in years], text=texts, texttemplate="%{text}", zmin=-bound, zmax=bound, zmid=0,
-        colorscale=[[0, RED], [0.5, "#ffffff"], [1, GREEN]], showscale=False, xgap=2, ygap=2, hovertemplate="%{y} %{x}: %{text}<extra></extra>",
+        colorscale=[[0, RED], [0.5, "#ffffff"], [1, GREEN]], showscale=False, xgap=2, ygap=2,
+        hovertemplate="%{y} %{x}: %{text}<extra></extra>",
     ))  # fmt: skip
     figure.update_yaxes(type="category", autorange="reversed")
     _styled(figure, 120 + 28 * len(years))
@@ -132,7 +133,9 @@ def fees(result: Result) -> go.Figure:
     for name, colour in (("commission", BLUE), ("stamp_duty", RED), ("transfer_fee", GREY)):
         paid = np.cumsum([getattr(trade, name) for trade in result.trades]) if result.trades else np.zeros(0)
         if len(paid) and paid[-1]:
-            figure.add_scatter(x=times, y=paid, name=name.replace("_", " "), stackgroup="fees", line={"color": colour, "width": 0.5, "shape": "hv"})
+            figure.add_scatter(
+                x=times, y=paid, name=name.replace("_", " "), stackgroup="fees", line={"color": colour, "width": 0.5, "shape": "hv"}
+            )
     return _styled(figure, 240)
 
 

@@ -14,21 +14,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.events import ASK, BID, INTERVAL, PREV_CLOSE, PRICE, SEQ, TS, VOLUME, Cancel, Order, Quotes, Report
+from ginkgo_streams.domain import pricing
+from ginkgo_streams.domain.events import (
+    ASK,
+    BID,
+    INTERVAL,
+    PREV_CLOSE,
+    PRICE,
+    SEQ,
+    TS,
+    VOLUME,
+    Cancel,
+    CorporateAction,
+    Order,
+    Quotes,
+    Report,
+)
 from ginkgo_streams.domain.exchange import acceptance, matching
 from ginkgo_streams.domain.exchange.book import CodeState, Entry, decode_clock, decode_code, decode_entry, encode
+from ginkgo_streams.domain.exchange.codes import Codes
 from ginkgo_streams.domain.exchange.halts import Halts
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings, per_million
 from ginkgo_streams.domain.halts import Halt
 from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.money import cny
 
 CLOCK, HALTS = "clock", "halts"
 
+UNBOUNDED = 1 << 62
+"""Shares free of an update where participation does not bound them."""
+
 Fresh = Callable[[str], bool]
 """Of a key: false where its recovered value has the input at hand in it already."""
+
+
+MANY = 16
+"""Codes of one moment from which on it pays to look at them in columns."""
+
+
+def always(key: str) -> bool:
+    """Everything is fresh: nothing is replayed."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Of the codes of some quotes: where each stands in them, their rows, their keys in the table."""
+
+    codes: tuple[str, ...]
+    place: dict[str, int]
+    rows: NDArray[np.intp]
+    keys: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -49,16 +91,17 @@ class Exchange:
     def __init__(self, profile: Profile, settings: ExchangeSettings) -> None:
         self._profile = profile
         self._settings = settings
-        self._participation = per_million(settings.participation)
+        self._participation = None if settings.participation == inf else per_million(settings.participation)
         self._slippage = per_million(settings.slippage_rate)
         self._orders: dict[str, Entry] = {}
         self._live: dict[str, dict[str, Entry]] = {}  # by code, those not closed
-        self._codes: dict[str, CodeState] = {}
+        self._codes = Codes(profile)
         self._taken: dict[str, dict[tuple[int, int], int]] = {}  # by code and update: what recovered orders took of it
         self._clock = 0
         self._written = 0  # the clock as last encoded or loaded
         self._swept = 0  # the trading day up to which closed orders have been forgotten
         self._touched: set[str] = set()
+        self._moment: _Moment | None = None  # of the quotes seen last
         self.halts = Halts()
 
     # ---- state ----
@@ -72,7 +115,7 @@ class Exchange:
         elif key == HALTS:
             self.halts.load(value)
         elif key.startswith("c:"):
-            self._codes[key[2:]] = decode_code(value)
+            self._codes.put(key[2:], decode_code(value))
         elif key.startswith("o:"):
             entry = decode_entry(value)
             self._keep(entry)
@@ -91,7 +134,7 @@ class Exchange:
         if key == HALTS:
             return self.halts.encode()
         if key.startswith("c:"):
-            return encode(self._codes[key[2:]])
+            return encode(self._codes.get(key[2:]))
         entry = self._orders.get(key[2:])
         return b"" if entry is None else encode(entry)
 
@@ -192,9 +235,21 @@ class Exchange:
         self._forget(changes)
         return changes
 
+    def on_action(self, action: CorporateAction) -> ExchangeChanges:
+        """A dividend or split, once, before the first price of its ex-date: the previous close is that of the day before, brought down."""
+        changes = ExchangeChanges()
+        state = self._codes.get(action.code)
+        if state is not None:
+            state.price = action.price(state.price)
+            self._codes.put(action.code, state)
+            self._touched.add(f"c:{action.code}")
+        return changes
+
     def on_quotes(self, quotes: Quotes, fresh: Fresh) -> ExchangeChanges:
         """Price updates: those out of session, repeated, older or outside the price limits are passed over."""
         changes = ExchangeChanges()
+        if fresh is always and len(quotes) >= MANY and not self._taken and self._at_once(quotes, changes):
+            return changes
         columns: list[list[int]] = quotes.data.tolist()
         for at in np.flatnonzero(self._profile.open_mask(quotes.data[TS])).tolist():
             code = quotes.codes[at]
@@ -202,18 +257,46 @@ class Exchange:
                 self._update(code, [column[at] for column in columns], fresh, changes)
         return changes
 
+    def _at_once(self, quotes: Quotes, changes: ExchangeChanges) -> bool:
+        """`on_quotes` for many codes of one moment, where nothing is replayed: only codes with orders are looked at one by one. False,
+        and nothing done, where a code is there twice."""
+        moment = self._moment
+        if moment is None or moment.codes is not quotes.codes:
+            place = {code: at for at, code in enumerate(quotes.codes)}
+            rows = np.array([self._codes.row(code) for code in quotes.codes], np.intp)
+            moment = self._moment = _Moment(quotes.codes, place, rows, frozenset(f"c:{code}" for code in quotes.codes))
+        if len(moment.place) < len(quotes):
+            return False
+        ts = quotes.data[TS]
+        first, last = self._profile.trading_day(int(ts.min())), self._profile.trading_day(int(ts.max()))
+        inside = self._profile.open_mask(ts)
+        if first != last or not inside.all():
+            return False
+        admitted = self._codes.take(moment.rows, quotes.data, np.full(len(ts), first, np.int64))
+        self._touched |= moment.keys if admitted.all() else {f"c:{quotes.codes[at]}" for at in np.flatnonzero(admitted).tolist()}
+        for at in sorted(moment.place[code] for code, book in self._live.items() if book and code in moment.place):
+            code = quotes.codes[at]
+            state = self._codes.get(code)
+            if admitted[at] and state is not None:
+                self._trade(code, quotes.data[:, at].tolist(), state, always, changes)
+        return True
+
     # ---- one update of one code ----
 
     def _update(self, code: str, row: list[int], fresh: Fresh, changes: ExchangeChanges) -> None:
         state = self._admit(code, row)
         if state is None:
             return
-        self._codes[code] = state
+        self._codes.put(code, state)
         self._touched.add(f"c:{code}")
+        self._trade(code, row, state, fresh, changes)
+
+    def _trade(self, code: str, row: list[int], state: CodeState, fresh: Fresh, changes: ExchangeChanges) -> None:
+        """What an update that is admitted does to the orders of its code."""
         taken = self._taken.pop(code, None)
         book = self._live.get(code)
         if book:
-            left = row[VOLUME] * self._participation // 1_000_000
+            left = UNBOUNDED if self._participation is None else row[VOLUME] * self._participation // 1_000_000
             if taken is not None:
                 left -= taken.get((state.ts, state.seq), 0)
             for entry in sorted(book.values(), key=matching.turn):
@@ -264,6 +347,13 @@ class Exchange:
         price = matching.fill_price(order, row, limits, self._slippage, profile.tick)
         if price == 0:
             return 0
+        if order.budget and not entry.marks:
+            most = pricing.affordable(profile, order.code, price, state.day, order.budget, order.volume)
+            if most == 0:
+                message = f"{cny(order.budget)} does not cover the smallest volume at {cny(price)}"
+                self._reject(entry, ("cash", message), state.ts, changes)
+                return 0
+            entry.order = order = structs.replace(order, volume=most)
         volume = matching.volume_taken(entry.remaining, left, profile.lot)
         fees = profile.fees(order.direction, volume * price, state.day, order.code, entry.commission, entry.amount)
         changes.reports.append(entry.fill(volume, price, fees, (state.ts, state.seq)))

@@ -46,6 +46,16 @@ class ChinaA:
         """See `limits.price_limits`."""
         return limits.price_limits(self.calendar, code, prev_close, day, st, listed)
 
+    def limit_class(self, code: str) -> int:
+        """See `limits.limit_class`."""
+        return limits.limit_class(code)
+
+    def limit_columns(
+        self, classes: NDArray[np.int64], prev_close: NDArray[np.int64], day: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `limits.limit_columns`."""
+        return limits.limit_columns(classes, prev_close, day)
+
     def price_cage(self, code: str, direction: int, reference: int, day: int | None = None) -> int:
         """See `limits.price_cage`."""
         return limits.price_cage(code, direction, reference, day)

@@ -44,6 +44,16 @@ class Generic:
         """None: there are no limits."""
         return None
 
+    def limit_class(self, code: str) -> int:
+        """0: there are no limits."""
+        return 0
+
+    def limit_columns(
+        self, classes: NDArray[np.int64], prev_close: NDArray[np.int64], day: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """0: there are no limits."""
+        return np.zeros_like(prev_close), np.zeros_like(prev_close)
+
     def price_cage(self, code: str, direction: int, reference: int, day: int | None = None) -> int:
         """No bound."""
         return MAX_PRICE if direction == BUY else 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ginkgo_streams.domain.events import BUY
 from ginkgo_streams.domain.market.boards import Board, board
 from ginkgo_streams.domain.market.calendar import Calendar
@@ -61,6 +64,35 @@ def price_limits(calendar: Calendar, code: str, prev_close: int, day_: int, st: 
     up = half_up(prev_close, 100 + percent, 100 * TICK) * TICK
     down = half_up(prev_close, 100 - percent, 100 * TICK) * TICK
     return max(min(down, prev_close - TICK), TICK), max(up, prev_close + TICK)
+
+
+BOARDS: tuple[Board, ...] = ("main", "chinext", "star", "bse")
+"""The boards by the number that `limit_class` gives."""
+
+
+def limit_class(code: str) -> int:
+    """The number of a code's board, for `limit_columns`."""
+    return BOARDS.index(board(code))
+
+
+def limit_columns(
+    classes: NDArray[np.int64], prev_close: NDArray[np.int64], day_: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`price_limits` of n codes that are neither ST nor newly listed, at once: lowest and highest, 0 where there are none.
+
+    classes: as `limit_class` gives them; prev_close: units; day_: ordinals; all of shape (n,).
+    """
+    percent = np.empty(len(classes), np.int64)
+    for each in np.unique(day_).tolist():
+        table = np.array([LIMITS[name].on(each) for name in BOARDS], np.int64)
+        of_day = day_ == each
+        percent[of_day] = table[classes[of_day]]
+    step = 100 * TICK
+    up = (2 * prev_close * (100 + percent) + step) // (2 * step) * TICK
+    down = (2 * prev_close * (100 - percent) + step) // (2 * step) * TICK
+    known = prev_close > 0
+    low = np.where(known, np.maximum(np.minimum(down, prev_close - TICK), TICK), 0)
+    return low, np.where(known, np.maximum(up, prev_close + TICK), 0)
 
 
 def price_cage(code: str, direction: int, reference: int, day_: int | None) -> int:

@@ -79,6 +79,14 @@ class Profile(Protocol):
         st: under special treatment. listed: the day of the IPO where it is known (the first days have no limits).
         """
 
+    def limit_class(self, code: str) -> int:
+        """What of a code decides its price limits, as a number for `limit_columns`: 0, 1, 2 …"""
+
+    def limit_columns(
+        self, classes: NDArray[np.int64], prev_close: NDArray[np.int64], day: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`price_limits` of n codes that are neither ST nor newly listed, at once: lowest and highest price, 0 where there are none."""
+
     def price_cage(self, code: str, direction: int, reference: int, day: int | None = None) -> int:
         """The highest limit of a buy, or the lowest of a sell, in continuous trading, given the reference price (units).
 

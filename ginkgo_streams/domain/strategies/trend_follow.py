@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ginkgo_streams.domain.component import Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
@@ -45,6 +46,16 @@ class TrendFollowStrategy:
     def history(self) -> int:
         """One more than the long average: a cross compares with the update before."""
         return self.long + 1
+
+    def prospects(self, closes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Every golden and every death cross."""
+        sums = np.concatenate(([0], np.cumsum(closes)))
+        spread = np.zeros(len(closes), np.int64)
+        long, short = self.long, self.short
+        spread[long - 1 :] = (sums[long:] - sums[long - short : len(closes) + 1 - short]) * long - (sums[long:] - sums[:-long]) * short
+        before = np.concatenate(([0], spread[:-1]))
+        warm = np.arange(len(closes)) >= long
+        return warm & (spread > 0) & (before <= 0), warm & (spread < 0) & (before >= 0)
 
     def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
         """Sums are compared crosswise in integers, so equal averages are exactly equal."""

@@ -17,9 +17,11 @@ from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
 from ginkgo_streams.domain.component import Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+from ginkgo_streams.domain.market.cn import cn
 from ginkgo_streams.domain.market.generic import generic
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.registry import Registry, builtin
+from ginkgo_streams.sessions import trading_calendar
 from tests.unit.domain.market.shanghai import profile as shanghai
 
 CN = shanghai()
@@ -36,6 +38,11 @@ def days(count: int, first: str = "2026-01-05", market: Profile = CN) -> list[da
     return [day for day in found if market.is_trading_day(day.toordinal())][:count]
 
 
+def real_days(count: int) -> list[date]:
+    """Trading days from 2024 on, by the calendar that the command uses."""
+    return days(count, "2024-01-02", cn(trading_calendar()))
+
+
 def flat(price: float, volume: int = 1_000_000) -> Row:
     """A bar that does not move."""
     return price, price, price, price, volume
@@ -47,6 +54,7 @@ def walk(count: int, seed: int, start: float = 10.0, spread: float = 0.03) -> li
     rows, last = [], start
     for _ in range(count):
         opening, close = (round(last * (1 + float(rng.uniform(-spread, spread))), 2) for _ in range(2))
+        opening, close = max(opening, 1.0), max(close, 1.0)
         high, low = round(max(opening, close) + 0.02, 2), round(min(opening, close) - 0.02, 2)
         rows.append((opening, high, low, close, int(rng.integers(100_000, 10_000_000))))
         last = close
@@ -64,7 +72,8 @@ def portfolio(strategy: str = "TrendFollowStrategy", params: Any = None, sizer: 
               risks: Iterable[tuple[str, Any]] = (), **others: Any) -> dict[str, Any]:  # fmt: skip
     """A config."""
     return {
-        "strategy": {"name": strategy, "params": params or {}}, "sizer": {"name": sizer, "params": {"volume": 1_000} if sized is None else sized},
+        "strategy": {"name": strategy, "params": params or {}},
+        "sizer": {"name": sizer, "params": {"volume": 1_000} if sized is None else sized},
         "risk_managements": [{"name": name, "params": given} for name, given in risks], **others,
     }  # fmt: skip
 

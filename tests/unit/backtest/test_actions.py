@@ -64,7 +64,9 @@ def test_moving_averages_when_a_split_halves_the_price_then_no_false_signal(tmp_
 def test_adjustment_factors_when_no_actions_are_given_then_ex_dates_follow_from_them_with_a_warning(tmp_path: Path) -> None:
     some = days(4)
     path = tmp_path / f"{CODE}.csv"
-    lines = [f"{day},{p},{p},{p},{p},1000000,{f}" for day, p, f in zip(some, (10, 10, 9.5, 9.5), (1.0, 1.0, 10 / 9.5, 10 / 9.5), strict=True)]
+    lines = [
+        f"{day},{p},{p},{p},{p},1000000,{f}" for day, p, f in zip(some, (10, 10, 9.5, 9.5), (1.0, 1.0, 10 / 9.5, 10 / 9.5), strict=True)
+    ]
     path.write_text("date,open,high,low,close,volume,adj_factor\n" + "\n".join(lines) + "\n")
     result = outcome(plan(path, BUY_FIRST))
     assert result.dividends == 500
@@ -98,7 +100,8 @@ def test_bad_actions_when_read_then_file_line_column_and_value_are_named(tmp_pat
 
 @pytest.mark.parametrize(
     ("action", "volume", "income", "price"),
-    [({"cash": 5_000 * 10**6}, 1000, 5_000_000, 95_000), ({"split": 1_500_000}, 1500, 0, 66_667), ({"cash": 2_361_500_000}, 1000, 2_361_500, 97_639)],
+    [({"cash": 5_000 * 10**6}, 1000, 5_000_000, 95_000), ({"split": 1_500_000}, 1500, 0, 66_667),
+     ({"cash": 2_361_500_000}, 1000, 2_361_500, 97_639)],
 )  # fmt: skip
 def test_an_action_when_reckoned_then_exact(action: dict[str, Any], volume: int, income: int, price: int) -> None:
     made = CorporateAction(code=CODE, day=1, **action)

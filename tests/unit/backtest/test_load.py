@@ -45,7 +45,7 @@ def test_daily_bars_when_loaded_then_they_end_at_the_close_in_units(tmp_path: Pa
 
 def test_tushare_columns_when_newest_first_then_turned_round_and_lots_are_shares(tmp_path: Path) -> None:
     text = "ts_code,trade_date,open,high,low,close,pre_close,vol,amount\n" + "".join(
-        f"000001.SZ,2026010{d},10,10.5,9.5,10.{d},10,12.5,1\n" for d in (7, 6, 5)
+        f"000001.SZ,2026010{d},10,11,9.5,10.{d},10,12.5,1\n" for d in (7, 6, 5)
     )
     bars = load(csv(tmp_path, text, "any.csv"))
     assert bars.data[e.PRICE].tolist() == [105_000, 106_000, 107_000]

@@ -89,7 +89,9 @@ def page(made: tuple[Path, Result, Plan]) -> Iterator[tuple[Any, list[str]]]:
 def test_the_report_when_opened_offline_then_every_chart_is_drawn(page: tuple[Any, list[str]]) -> None:
     opened, errors = page
     opened.wait_for_function("document.querySelectorAll('.main-svg').length >= 6")
-    drawn = opened.evaluate("[...document.querySelectorAll('.js-plotly-plot')].map(d => [d.id, d.querySelectorAll('.trace, .heatmaplayer image').length])")
+    drawn = opened.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].map(d => [d.id, d.querySelectorAll('.trace, .heatmaplayer image').length])"
+    )
     assert {name for name, _ in drawn} == {"equity", "monthly", "prices", "exposure", "fees", "refusals"}
     assert all(count > 0 for _, count in drawn), drawn
     assert errors == []

@@ -132,7 +132,9 @@ def test_an_order_open_at_the_end_when_finalized_then_cancelled(tmp_path: Path) 
 
 def test_a_strategy_that_raises_when_run_then_the_bar_the_code_and_its_own_traceback(tmp_path: Path) -> None:
     path = write(tmp_path / f"{CODE}.csv", [flat(10.0)] * 3, days(3))
-    with pytest.raises(RunFailed, match=r"at the bar of 2026-01-06 15:00:00 of 000001\.SZ: ByDateStrategy raised ZeroDivisionError") as caught:
+    with pytest.raises(
+        RunFailed, match=r"at the bar of 2026-01-06 15:00:00 of 000001\.SZ: ByDateStrategy raised ZeroDivisionError"
+    ) as caught:
         outcome(plan(path, by_date({"2026-01-06": "raise"})))
     error = caught.value.error
     assert isinstance(error, ZeroDivisionError)
@@ -146,7 +148,7 @@ def test_a_strategy_that_raises_when_run_then_the_bar_the_code_and_its_own_trace
 
 def test_a_parameter_out_of_bounds_or_no_cash_when_run_then_refused_before_the_first_bar(tmp_path: Path) -> None:
     path = write(tmp_path / f"{CODE}.csv", [flat(10.0)], days(1))
-    with pytest.raises(BadPortfolio, match="short_period = 0.*>= 1"):
+    with pytest.raises(BadPortfolio, match=r"short_period = 0.*>= 1"):
         run(plan(path, portfolio(params={"short_period": 0})))
     with pytest.raises(BadPortfolio, match="initial_cash is 0"):
         run(plan(path, TREND, cash=0))
@@ -164,7 +166,9 @@ def test_bars_when_their_future_is_altered_then_nothing_before_changes(seed: int
         for number, code in enumerate((CODE, "600000.SH")):
             write(Path(folder) / f"{code}.csv", walk(120, seed + number), days(120))
         kind: Any = {"CN": {}, "GENERIC": {"market": GENERIC}}[market]
-        made = plan(Path(folder), portfolio(params={"short_period": 2, "long_period": 5}, risks=[("LossLimitRisk", {"loss_limit": 3.0})]), **kind)
+        made = plan(
+            Path(folder), portfolio(params={"short_period": 2, "long_period": 5}, risks=[("LossLimitRisk", {"loss_limit": 3.0})]), **kind
+        )
     last = int(np.unique(made.bars.data[TS])[cut])
     whole = outcome(made)
     assert whole.orders

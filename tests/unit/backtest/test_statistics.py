@@ -51,7 +51,7 @@ def test_a_drawdown_when_it_recovers_then_its_length_is_from_peak_to_peak() -> N
 
 
 def test_trades_when_counted_then_win_rate_profit_factor_turnover_and_fees_are_theirs(tmp_path: Path) -> None:
-    prices = [10.0, 10.0, 10.5, 10.5, 10.5, 10.5, 10.0, 10.0]
+    prices = [10.0, 10.0, 10.5, 10.5, 10.5, 10.0, 10.0, 10.0]
     said = {"2026-01-05": "buy 000001.SZ", "2026-01-07": "sell 000001.SZ", "2026-01-08": "buy 000001.SZ", "2026-01-12": "sell 000001.SZ"}
     path = write(tmp_path / "000001.SZ.csv", [flat(price) for price in prices], days(8))
     result = outcome(plan(path, portfolio("ByDateStrategy", {"plan": said}), CN))

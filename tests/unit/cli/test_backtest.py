@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ginkgo_streams.config import load_settings
+from ginkgo_streams.portfolios.store import open_store
 from tests.servers.program import Program
-from tests.unit.backtest.samples import days, flat, portfolio, walk, write
+from tests.unit.backtest.samples import flat, portfolio, real_days, walk, write
 
 CODE = "000001.SZ"
 
 
 @pytest.fixture
 def bars(tmp_path: Path) -> Path:
-    return write(tmp_path / f"{CODE}.csv", walk(150, 3), days(150))
+    return write(tmp_path / f"{CODE}.csv", walk(150, 3), real_days(150))
 
 
 @pytest.fixture
@@ -47,8 +50,10 @@ def test_run_when_given_a_config_and_bars_then_figures_json_and_a_report(ginkgo:
 
 
 def test_run_when_generic_with_fees_then_they_are_those_given(ginkgo: Program, tmp_path: Path) -> None:
-    bars = write(tmp_path / "X.csv", walk(100, 9), days(100))
-    config = saved(tmp_path, {"initial_cash": 50_000, "config": portfolio(params={"short_period": 2, "long_period": 5}, sizer="AllInSizer", sized={})})
+    bars = write(tmp_path / "X.csv", walk(100, 9), real_days(100))
+    config = saved(
+        tmp_path, {"initial_cash": 50_000, "config": portfolio(params={"short_period": 2, "long_period": 5}, sizer="AllInSizer", sized={})}
+    )
     result = ginkgo("backtest", "run", "--config", str(config), "--bars", str(bars), "--market", "GENERIC", "--commission-rate", "0.001",
                     "--min-commission", "7", "--finalize", "--json")  # fmt: skip
     value = json.loads(result.out)
@@ -76,7 +81,7 @@ def test_run_when_the_portfolio_is_wrong_then_refused_with_what_is_wrong(
 
 
 def test_run_when_the_bars_are_wrong_then_file_line_and_column(ginkgo: Program, tmp_path: Path, config: Path) -> None:
-    bars = write(tmp_path / f"{CODE}.csv", [(10, 9, 9.5, 9.7, 100)], days(1))
+    bars = write(tmp_path / f"{CODE}.csv", [(10, 9, 9.5, 9.7, 100)], real_days(1))
     result = ginkgo("backtest", "run", "--config", str(config), "--bars", str(bars), "--json")
     assert result.code == 1
     assert f"[ERROR] {bars}: line 2: column high: '9' is below the low of 9.5" in result.err
@@ -95,10 +100,12 @@ def test_run_when_nothing_or_too_much_is_named_then_wrong_usage(ginkgo: Program,
 
 def test_run_when_a_portfolio_of_the_database_is_named_then_it_runs_over_the_range(ginkgo: Program, tmp_path: Path, config: Path) -> None:
     (tmp_path / "bars").mkdir()
-    some = days(150)
+    some = real_days(150)
     write(tmp_path / "bars" / f"{CODE}.csv", walk(150, 3), some)
-    created = ginkgo("portfolio", "create", "--name", "mine", "--user-id", "u1", "--initial-cash", "70000", "--config", str(config), "--no-wait")
-    portfolio_id = created.out.split("Portfolio created: ")[1].split()[0]
+    store = open_store(load_settings())
+    portfolio_id = "9f1c1f4e-5a0e-4b7e-8d5c-0a1b2c3d4e01"
+    store.insert(portfolio_id, "mine", "u1", Decimal(70_000), json.loads(config.read_text()))
+    store.engine.dispose()
     result = ginkgo("backtest", "run", "--portfolio-id", portfolio_id, "--start-date", str(some[10]), "--end-date", str(some[99]), "--json")
     assert result.code == 0, result.err
     value = json.loads(result.out)
@@ -108,7 +115,9 @@ def test_run_when_a_portfolio_of_the_database_is_named_then_it_runs_over_the_ran
     assert (unknown.code, "there is no portfolio 'nobody'" in unknown.err) == (1, True)
 
 
-def test_compare_when_results_differ_then_trades_equity_and_parameters_are_shown(ginkgo: Program, tmp_path: Path, bars: Path, config: Path) -> None:
+def test_compare_when_results_differ_then_trades_equity_and_parameters_are_shown(
+    ginkgo: Program, tmp_path: Path, bars: Path, config: Path
+) -> None:
     slower = saved(tmp_path, portfolio(params={"short_period": 3, "long_period": 9}), "slower.json")
     for name, of in (("a", config), ("b", slower), ("c", config)):
         assert ginkgo("backtest", "run", "--config", str(of), "--bars", str(bars), "--output", str(tmp_path / f"{name}.result")).code == 0
@@ -125,7 +134,9 @@ def test_compare_when_results_differ_then_trades_equity_and_parameters_are_shown
     assert (bad.code, "is no result of `ginkgo backtest run --json`" in bad.err) == (1, True)
 
 
-def test_sweep_when_two_parameters_then_a_table_a_heat_map_and_refused_sets(ginkgo: Program, tmp_path: Path, bars: Path, config: Path) -> None:
+def test_sweep_when_two_parameters_then_a_table_a_heat_map_and_refused_sets(
+    ginkgo: Program, tmp_path: Path, bars: Path, config: Path
+) -> None:
     heat = tmp_path / "heat.html"
     args = ("backtest", "sweep", "--config", str(config), "--bars", str(bars), "--param", "strategy.short_period=2,4", "--param",
             "strategy.long_period=4,9", "--report", str(heat))  # fmt: skip
@@ -138,7 +149,9 @@ def test_sweep_when_two_parameters_then_a_table_a_heat_map_and_refused_sets(gink
     sets = json.loads(ginkgo(*args, "--json", "--jobs", "1").out)["sets"]
     assert [tuple(each["params"].values()) for each in sets] == [(2, 4), (2, 9), (4, 4), (4, 9)]
     alone = json.loads(ginkgo("backtest", "run", "--config", str(config), "--bars", str(bars), "--json").out)  # 2 and 5
-    five = json.loads(ginkgo("backtest", "sweep", "--config", str(config), "--bars", str(bars), "--param", "strategy.long_period=5", "--json").out)
+    five = json.loads(
+        ginkgo("backtest", "sweep", "--config", str(config), "--bars", str(bars), "--param", "strategy.long_period=5", "--json").out
+    )
     assert five["sets"][0]["statistics"] == alone["statistics"]
     wrong = ginkgo("backtest", "sweep", "--config", str(config), "--bars", str(bars), "--param", "nothing=1")
     assert (wrong.code, "'nothing' is no parameter" in wrong.err) == (1, True)
@@ -151,7 +164,7 @@ def test_check_when_a_strategy_is_honest_then_says_so(ginkgo: Program, bars: Pat
 
 
 def test_run_when_a_gap_is_in_the_bars_then_warned_of_on_stderr(ginkgo: Program, tmp_path: Path, config: Path) -> None:
-    some = days(12)
+    some = real_days(12)
     bars = write(tmp_path / f"{CODE}.csv", [flat(10.0)] * 10, some[:5] + some[7:])
     result = ginkgo("backtest", "run", "--config", str(config), "--bars", str(bars), "--json")
     assert "[WARNING] 000001.SZ: no bar on 2 trading days" in result.err
