@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -30,6 +30,11 @@ check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the k
 # However make ends, kill -9 too, its benchmark is told (Linux); what the benchmark started ends with it.
 bench: $(VENV)/.installed-bench ## latency, evaluations, recovery and memory against others (15 min on a quiet machine; BENCH_ARGS: for bench.all)
 	@exec $$(command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM --) $(PY) -W ignore -m bench.all $(BENCH_ARGS)
+
+# The seed is printed; SEED=… gives the same disturbances again.
+KILLS ?= 1000
+chaos: $(VENV)/.installed-dev ## break everything KILLS times while portfolios trade, and audit (1,000: an hour); see docs/reliability.md
+	@$(PY) -m tests.chaos.run --disturbances $(KILLS) $(if $(SEED),--seed $(SEED)) --json .build/chaos.json --document docs/reliability.md
 
 clean: ## remove the environment and what tools leave behind
 	rm -rf $(VENV) .build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -61,6 +61,11 @@ class Watch:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @property
+    def orders(self) -> int:
+        """Orders seen, each once."""
+        return len(self._orders)
+
     def ticks_per_second(self) -> float:
         """Price updates a wall second over about the last RATE_SECONDS; to be asked about once a second."""
         now = time.monotonic()

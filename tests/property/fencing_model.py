@@ -146,13 +146,13 @@ def steps(world: World, rules: Rules, bounds: Bounds) -> Iterator[tuple[str, Wor
         if process.changelog:
             record = process.changelog[0]
             after = world._replace(changelog=(*world.changelog, record))
-            told = _acknowledged(after, process._replace(changelog=process.changelog[1:]), record, rules)
-            yield f"{number}: a changelog record arrives", _put(after, number, told)
+            heard = _acknowledged(after, process._replace(changelog=process.changelog[1:]), record, rules)
+            yield f"{number}: a changelog record arrives", _put(after, number, heard)
         if process.orders:
             sent = process.orders[0]
             after = world._replace(orders=(*world.orders, sent))
-            told = _acknowledged(after, process._replace(orders=process.orders[1:]), sent, rules)
-            yield f"{number}: a record of orders arrives", _put(after, number, told)
+            heard = _acknowledged(after, process._replace(orders=process.orders[1:]), sent, rules)
+            yield f"{number}: a record of orders arrives", _put(after, number, heard)
         if world.kills < bounds.kills and process.phase != "idle":
             yield f"{number} is killed", _killed(world, number, process)
     yield from _late(world)

@@ -80,13 +80,17 @@ class Proxy:
         A latency without end, as toxiproxy's own `timeout` throws the bytes away. What was sent is delivered even where
         the client has closed meanwhile: as from a network's buffers.
         """
+        self.delay(_FOREVER_MS)
+
+    def delay(self, ms: int) -> None:
+        """From now on each byte takes this much longer in each direction, until `heal`. Not to be laid on another delay."""
         self.holding = True
         for stream in ("upstream", "downstream"):
-            toxic = {"name": f"hold-{stream}", "type": "latency", "stream": stream, "attributes": {"latency": _FOREVER_MS, "jitter": 0}}
+            toxic = {"name": f"hold-{stream}", "type": "latency", "stream": stream, "attributes": {"latency": ms, "jitter": 0}}
             self.server.call("POST", f"/proxies/{self.name}/toxics", toxic)
 
     def heal(self) -> None:
-        """Lifts cut and black hole; returns when the held bytes are on their way."""
+        """Lifts cut, delay and black hole; returns when the held bytes are on their way."""
         if self.holding:
             self.holding = False
             for stream in ("upstream", "downstream"):

@@ -278,9 +278,9 @@ def config(codes: list[str]) -> dict[str, Any]:
     return _config(codes, strategy, 20_000)
 
 
-def busy_config(codes: list[str], seed: int) -> dict[str, Any]:
-    """A portfolio that buys, and sells what it bought the day before, at every tenth update."""
-    return _config(codes, {"name": "RandomSignalStrategy", "params": {"seed": seed, "probability": 0.2}}, 2_500)
+def busy_config(codes: list[str], seed: int, probability: float = 0.2) -> dict[str, Any]:
+    """A portfolio that buys at every tenth update, and at as many sells what it bought the day before; half the probability each."""
+    return _config(codes, {"name": "RandomSignalStrategy", "params": {"seed": seed, "probability": probability}}, 2_500)
 
 
 def _config(codes: list[str], strategy: dict[str, Any], amount: int) -> dict[str, Any]:
