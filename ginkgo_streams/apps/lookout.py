@@ -10,15 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.apps.alerts import Severity
 from ginkgo_streams.schedule.members import NodeMember
 
 STOPPED = "stopped"
 """Reason of a node that left as told."""
-
-Severity = Literal["info", "warning", "critical"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from aiokafka.errors import KafkaError
+
 from ginkgo_streams import messages as m
 from ginkgo_streams.agents.node.control_commands import control_commands
 from ginkgo_streams.agents.node.orders_feedback import orders_feedback
@@ -13,8 +15,10 @@ from ginkgo_streams.agents.node.ticks import ticks
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.exchange_rules import profile_of
 from ginkgo_streams.apps.heartbeat import Heartbeat
+from ginkgo_streams.apps.load import watch_load
 from ginkgo_streams.apps.lookout import STOPPED
 from ginkgo_streams.apps.replacing import keep_placement
+from ginkgo_streams.components import installed
 from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.engine import internals
@@ -49,13 +53,14 @@ def node_app(settings: Settings) -> EngineApp:
     """The Faust app of one execution node."""
     kafka, node_id = settings.kafka, settings.node.id
     profile = profile_of(settings)
+    components = installed()
     app = EngineApp(app_settings(settings, NODE_APP))
     cluster = Cluster(kafka.bootstrap, NODE_APP, kafka.slots)
     owned: dict[int, Portfolios] = {}
     started: set[str] = set()
 
     def make_slot(index: int) -> Slot:
-        return PortfolioSlot(index, node_id, profile, kafka.market_data_partitions, note_started)
+        return PortfolioSlot(index, node_id, profile, kafka.market_data_partitions, note_started, components)
 
     def note_started() -> None:
         here = {name for state in owned.values() for name in state.active()}
@@ -105,10 +110,11 @@ def node_app(settings: Settings) -> EngineApp:
         await cluster.start()
         log.info("Loading Portfolios from database...")
 
-    placing: list[asyncio.Task[None]] = []
+    watching: list[asyncio.Task[None]] = []
 
     async def ready() -> None:
-        placing.append(asyncio.create_task(keep_placement(app, cluster)))
+        watching.append(asyncio.create_task(keep_placement(app, cluster)))
+        watching.append(asyncio.create_task(watch_load(app, runner, lambda slot: owned[slot].active() if slot in owned else ())))
         await tell(app, m.NodeOnline(timestamp=now(), node_id=node_id))
         heartbeat.start()
         log.info("ExecutionNode ready, processing events...")
@@ -118,7 +124,7 @@ def node_app(settings: Settings) -> EngineApp:
 
     async def after_release() -> None:
         await heartbeat.stop()
-        for task in placing:
+        for task in watching:
             internals.cancel_quietly(task)
         await tell(app, m.NodeOffline(timestamp=now(), node_id=node_id, reason=STOPPED))
         await leave(app, cluster)
@@ -153,8 +159,8 @@ async def leave(app: EngineApp, cluster: Cluster) -> None:
     try:
         async with asyncio.timeout(5):
             await cluster.decide(app, update)
-    except TimeoutError:
-        log.warning("That %s stops could not be put on record within 5 s: it will be missed", node_id)
+    except (KafkaError, TimeoutError) as error:
+        log.warning("That %s stops could not be put on record, so it will be missed: %r", node_id, error)
 
 
 async def tell(app: EngineApp, event: m.NodeOnline | m.NodeOffline) -> None:
@@ -162,5 +168,5 @@ async def tell(app: EngineApp, event: m.NodeOnline | m.NodeOffline) -> None:
     try:
         async with asyncio.timeout(5):
             await (await internals.send(app, EVENTS, event.node_id.encode(), m.encode(event), None))
-    except TimeoutError:
-        log.warning("%s of %s could not be published within 5 s", type(event).__name__, event.node_id)
+    except (KafkaError, TimeoutError) as error:
+        log.warning("%s of %s could not be published: %r", type(event).__name__, event.node_id, error)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from ginkgo_streams import messages as m
+from ginkgo_streams.apps.alerts import raise_alert
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.lookout import Found, Lookout, Seen
 from ginkgo_streams.config import Settings
@@ -24,7 +22,7 @@ from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.fatal import die
 from ginkgo_streams.group_members import describe_group
 from ginkgo_streams.schedule.members import newest, node_members
-from ginkgo_streams.topics import ALERTS, NODE_APP
+from ginkgo_streams.topics import NODE_APP
 
 log = logging.getLogger("ginkgo.livecore")
 
@@ -41,8 +39,8 @@ PATIENCE_S = 10.0
 class Scheduler:
     """Runs at most once in this process; started by the owner of market partition 0."""
 
-    def __init__(self, settings: Settings, app: Any, cluster: Cluster, describe: Callable[..., Any] = describe_group) -> None:
-        self.settings, self.app, self.cluster, self.describe = settings, app, cluster, describe
+    def __init__(self, settings: Settings, app: Any, cluster: Cluster) -> None:
+        self.settings, self.app, self.cluster = settings, app, cluster
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -84,7 +82,7 @@ class Scheduler:
             await admin.close()
 
     async def _look(self, admin: AIOKafkaAdminClient) -> Seen:
-        group = await self.describe(admin, NODE_APP)
+        group = await describe_group(admin, NODE_APP)
         members = newest(node_members(group)) if group.settled else None
         disabled = {node_id for node_id, update in self.cluster.decided("disabled").items() if update.active}
         return Seen(time.monotonic(), now(), members, self.cluster.running(), self.cluster.decided("node"), disabled)
@@ -93,10 +91,6 @@ class Scheduler:
         """The line, the alert, then the record: a crash in between says it twice rather than never."""
         log.log(found.level, found.text)
         if found.alert:
-            alert = m.Alert(
-                alert_id=str(uuid4()), alert_type=found.alert, severity=found.severity, source=found.source, message=found.text,
-                details=found.details, timestamp=now(),
-            )  # fmt: skip
-            await (await internals.send(self.app, ALERTS, found.source.encode(), m.encode(alert), None))
+            await (await raise_alert(self.app, found.alert, found.severity, found.source, found.text, found.details))
         if found.record is not None:
             await self.cluster.decide(self.app, found.record)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from ginkgo_streams import messages as m
-from ginkgo_streams.apps.cluster import now
+from ginkgo_streams.apps.alerts import raise_alert
 from ginkgo_streams.config import Settings
-from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.sink import Store
 from ginkgo_streams.storage.database import StorageDown, address, connect
 from ginkgo_streams.storage.schema import ensure
 from ginkgo_streams.storage.snapshots import SnapshotStore
 from ginkgo_streams.storage.views import ViewDown, Views
-from ginkgo_streams.topics import ALERTS
 
 
 def stores(app: Any, settings: Settings) -> list[Store]:
@@ -55,11 +52,7 @@ def _store(
     app: Any, settings: Settings, name: str, write: Callable[[Sequence[m.Snapshot]], Awaitable[None]], down: type[BaseException]
 ) -> Store:
     async def alert(severity: Literal["info", "critical"], text: str) -> None:
-        message = m.Alert(
-            alert_id=str(uuid.uuid4()), alert_type="component_error", severity=severity, source=settings.node.id,
-            message=text, details={"component": name}, timestamp=now(),
-        )  # fmt: skip
-        await internals.send(app, ALERTS, settings.node.id.encode(), m.encode(message), None)
+        await raise_alert(app, "component_error", severity, settings.node.id, text, {"component": name})
 
     async def on_down(error: BaseException) -> None:
         await alert("critical", f"{name} is down: {error}")

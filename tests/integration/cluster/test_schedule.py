@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from ginkgo_streams.schedule.connection import Connection, connected
 from ginkgo_streams.schedule.plan import Plan, read_plan
 from ginkgo_streams.topics import ALERTS
 from tests.integration.cluster.harness import Cluster, busy_config, until
-from tests.integration.cluster.test_processes import CODES
+from tests.integration.cluster.test_processes import CODES, assert_in_order
 
 T = TypeVar("T")
 FIRST, SECOND, THIRD = "execution_node_001", "execution_node_002", "execution_node_003"
@@ -204,7 +205,7 @@ def test_last_enabled_node_when_disabled_then_it_is_refused(cluster: Cluster, po
     assert plan(cluster).settled
 
 
-def test_portfolios_when_more_than_all_capacities_then_an_alert_says_so_and_all_of_them_run(cluster: Cluster, portfolios: list[str]) -> None:
+def test_portfolios_when_more_than_all_capacities_then_an_alert_says_so_and_all_run(cluster: Cluster, portfolios: list[str]) -> None:
     # Six portfolios are on the one node that is enabled, with room for four.
     until(lambda: alerts(cluster, "capacity_exceeded"), cluster.logs)
     (alert,) = alerts(cluster, "capacity_exceeded")
@@ -230,14 +231,24 @@ def test_plan_when_shown_then_nodes_and_slots_are_there_with_standby_lag_and_pin
 def test_decision_when_not_seen_in_time_then_the_answer_says_so_and_not_that_it_is_done(cluster: Cluster, portfolios: list[str]) -> None:
     (stopped,) = [process for process in cluster.processes if process.name == SECOND]
     portfolio_id = next(each for each in portfolios if cluster.owner(each) != SECOND)
-    stopped.child.send(19)  # SIGSTOP: still in the group for its session, and does nothing
+    stopped.child.send(signal.SIGSTOP)  # still in the group for its session, and does nothing
     try:
         with pytest.raises(NotSeen, match="was not seen on execution_node_002 within 1 s"):
             ask(cluster, lambda connection: migrate(connection, portfolio_id, SECOND, wait_s=1))
     finally:
-        stopped.child.send(18)
+        stopped.child.send(signal.SIGCONT)
     cluster.wait_owned([portfolio_id], {SECOND})
     assert cluster.audit()["orders"] > 0  # of all that happened in this file: nothing was lost
+
+
+def test_s4_3_scheduler_when_the_broker_goes_away_and_comes_back_then_it_sees_nodes_again(cluster: Cluster, portfolios: list[str]) -> None:
+    (livecore,) = [process for process in cluster.processes if process.name == "livecore_001"]
+    assert_in_order(livecore.lines(), ["[INFO] Starting Scheduler...", "[INFO] Scheduling interval: 1s", "[INFO] LiveCore ready"])
+    cluster.broker.kill()
+    livecore.wait_for("[WARNING] Scheduler cannot see the nodes, tries again: ")
+    cluster.broker.start()
+    cluster.node("execution_node_004", "--max-portfolios", "4")
+    livecore.wait_for("[INFO] Detected new ExecutionNode: execution_node_004")
 
 
 def alerts(cluster: Cluster, kind: str) -> list[m.Alert]:
