@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import evaluations, latency, memory, recovery
+from bench import backtest, evaluations, latency, memory, recovery
 
 Row = tuple[str, str, str]
 """What, its figure, what it is compared with."""
@@ -65,6 +65,21 @@ def memory_row(r: Mapping[str, Any]) -> list[Row]:
     return [(f"memory of a node, {r['codes']:,} codes", f"{r['most_mb']} MB", f"limit {r['limit_mb']} MB; empty {r['empty_mb']} MB")]
 
 
+def backtest_rows(r: Mapping[str, Any]) -> list[Row]:
+    """Ours over the other's, and a sweep on two cores over one."""
+
+    def figures(name: str, unit: str) -> str:
+        return f"{r[name]['per_s']:,.0f} {unit}/s, {r[name]['peak_mb']} MB"
+
+    return [
+        ("backtest, one code of minutes, MA 5/20", figures("one_code", "bars"), f"{r['ratio']['one_code']:.2f} x backtesting.py "
+         f"({figures('one_code_backtesting', 'bars')})"),
+        ("backtest, many codes, daily", figures("many_codes", "bars"), f"{r['ratio']['many_codes']:.2f} x a pandas loop "
+         f"({figures('many_codes_pandas', 'bars')})"),
+        ("backtest, sweep on two processes", figures("sweep_2", "sets"), f"{r['ratio']['sweep']:.2f} x one ({figures('sweep_1', 'sets')})"),
+    ]  # fmt: skip
+
+
 def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[[Mapping[str, Any]], list[Row]]]]:
     """What is measured, in order."""
     seconds, rounds = (6.0, 1) if quick else (15.0, 3)
@@ -75,6 +90,7 @@ def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[
         *((f"evaluations {c}", lambda c=c: evaluations.measure(c, ticks, quix_ticks), evaluation_row) for c in (500, 5_000)),
         *((f"recovery {c}", lambda c=c: recovery.measure(c, 0.0), recovery_row) for c in (100, 1_000, 5_000)),
         ("recovery under load", lambda: recovery.measure(5_000, load), recovery_row),
+        ("backtest", lambda: backtest.measure(quick), backtest_rows),
         ("memory", lambda: memory.measure(5_000, 1_000, watched), memory_row),
     ]
 

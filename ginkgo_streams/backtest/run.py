@@ -94,11 +94,11 @@ def run(plan: Plan, progress: Progress = lambda done: None, *, passing: bool = T
             while actions and actions[0].day <= of:
                 machine.action(actions.pop(0))
             day = of
-        end = plain.end(machine.portfolios, moment) if plain is not None else moment
-        if end > moment + 1:
+        end = moment + 1
+        if plain is not None and (calm_to := plain.end(machine.portfolios, moment)) > end:
+            end = calm_to
             machine.pass_over(*plain.between(moment, end))
         else:
-            end = moment + 1
             machine.quotes(bars.part(places[moment], places[end]))
         moment = end
         progress(places[moment])

@@ -54,7 +54,7 @@ def ahead(windows: Windows, ts: NDArray[np.int64], interval: NDArray[np.int64], 
     """Which updates, in order of arrival, are dated too far ahead; the others move the newest event time on (if `advance`)."""
     newest, clocked = windows.newest, windows.clocked
     future = np.zeros(len(ts), np.bool_)
-    if clocked and int(ts.max(initial=0)) > newest + MAX_AHEAD:
+    if clocked and int(ts.max(initial=0)) > newest + MAX_AHEAD and not interval.all():
         for i, (at, length) in enumerate(zip(ts.tolist(), interval.tolist(), strict=True)):
             if at > newest + MAX_AHEAD and length == 0:
                 future[i] = True

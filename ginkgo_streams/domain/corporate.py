@@ -6,14 +6,15 @@ A dividend lowers the cost by what it pays, because the price falls by as much: 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ginkgo_streams.domain import windows as w
+from ginkgo_streams.domain.bars import FIELDS, VALUES
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.events import PER, CorporateAction, Note
 from ginkgo_streams.domain.ledger import Line
 from ginkgo_streams.domain.money import cny
 from ginkgo_streams.domain.portfolio import Portfolio
-from ginkgo_streams.domain.ring import Ring
 from ginkgo_streams.domain.windows import Windows
 
 PRICES = ("open", "high", "low", "close")
@@ -51,17 +52,18 @@ def adjust(windows: Windows, action: CorporateAction) -> None:
     windows.meta[w.PRICE, row] = price
     for field in (w.BID, w.ASK, w.REFUSALS, w.REFUSED_PRICE):
         windows.meta[field, row] = 0
-    for field, ring in windows.updates.items():
-        _scale(ring, field, row, price, last, action.split)
+    rings = [*windows.updates.items(), *(each for bars in windows.bars.values() for each in bars.rings.items())]
+    for name, ring in rings:
+        ring.data[row] = _scaled(ring.data[row], name, price, last, action.split)
     for bars in windows.bars.values():
-        for field, ring in bars.rings.items():
-            _scale(ring, field, row, price, last, action.split)
+        for place, name in enumerate(FIELDS):
+            bars.forming[VALUES + place, row] = _scaled(bars.forming[VALUES + place, [row]], name, price, last, action.split)[0]
     windows.touch(np.array([row], np.intp))
 
 
-def _scale(ring: Ring, field: str, row: int, price: int, last: int, split: int) -> None:
-    values = ring.data[row]
+def _scaled(values: NDArray[np.int64], field: str, price: int, last: int, split: int) -> NDArray[np.int64]:
     if field in PRICES:
-        ring.data[row] = np.where(values > 0, np.maximum((2 * values * price + last) // (2 * last), 1), 0)
-    elif field == "volume" and split != PER:
-        ring.data[row] = values * split // PER
+        return np.where(values > 0, np.maximum((2 * values * price + last) // (2 * last), 1), 0)
+    if field == "volume" and split != PER:
+        return values * split // PER
+    return values

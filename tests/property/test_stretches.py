@@ -67,7 +67,7 @@ def test_stretches_when_the_bars_are_plain_then_most_moments_are_passed_over_and
     made = plan(tmp_path, portfolio(params={"short_period": 5, "long_period": 20}))
     asked: list[int] = []
     original = Machine.quotes
-    Machine.quotes = lambda self, quotes: (asked.append(1), original(self, quotes))[1]  # type: ignore[method-assign, assignment, func-returns-value]
+    Machine.quotes = lambda self, quotes: (asked.append(1), original(self, quotes))[1]  # type: ignore[method-assign, func-returns-value]
     try:
         run(made)
     finally:

@@ -40,18 +40,23 @@ PORTFOLIOS: dict[str, tuple[float, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def session(first: str = "2026-11-19", count: int = 3, step_ms: int = 180_000, seed: int = 4, turnover: float = 4e7) -> list[Step]:
-    """Some days of a dozen codes. The turnover is small, so that orders fill in parts."""
+def session(
+    first: str = "2026-11-19", count: int = 3, step_ms: int = 180_000, seed: int = 4, turnover: float = 4e7, keep: int = 100_000
+) -> list[Step]:
+    """Some days of a dozen codes. The turnover is small, so that orders fill in parts. keep: price steps of each half of a day."""
     made = SimulationSettings(initial_prices=CODES, seed=seed, event_step_ms=step_ms, daily_turnover=turnover, ticks_per_second=0)
     steps: list[Step] = []
     days: list[int] = []
+    in_a_row = 0
     for step in simulate(made, Start(day(first)), PROFILE):
         of = PROFILE.calendar_day(step.time_ms)
         if of not in days:
             days.append(of)
             if len(days) > count:
                 break
-        steps.append(step)
+        in_a_row = in_a_row + 1 if step.updates else 0
+        if in_a_row <= keep:
+            steps.append(step)
     return steps
 
 

@@ -59,4 +59,4 @@ class Codes:
         prev = np.where(outside, 0, prev)
         at = rows[fine]
         self._columns[:, at] = np.stack([ts, seq, price, days, prev, data[e.BID], data[e.ASK]])[:, fine]
-        return fine
+        return np.asarray(fine, np.bool_)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ginkgo_streams.backtest.lookahead import check, shifted, truncated
-from ginkgo_streams.backtest.machine import RunFailed
-from ginkgo_streams.backtest.run import BadPortfolio, run
+from ginkgo_streams.backtest.machine import Machine, RunFailed
+from ginkgo_streams.backtest.run import BadPortfolio, Plan, run
 from ginkgo_streams.domain.events import TS
 from ginkgo_streams.domain.market.generic import generic
 from ginkgo_streams.messages import ms
@@ -185,7 +185,9 @@ def test_bars_when_their_future_is_altered_then_nothing_before_changes(seed: int
         assert trade.time > trade.order_time
 
 
-def test_a_strategy_that_knows_the_future_when_checked_then_found_and_an_honest_one_is_not(tmp_path: Path) -> None:
+def test_a_strategy_that_knows_the_future_when_checked_then_found_and_an_honest_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / f"{CODE}.csv", walk(120, 3), days(120))
     honest = plan(path, TREND)
     assert all(cut.ok for cut in check(honest))
@@ -210,16 +212,9 @@ def test_a_strategy_that_knows_the_future_when_checked_then_found_and_an_honest_
 
     PEEKED: dict[str, Any] = {}
     made = replace(plan(path, portfolio("Peeking")), registry=honest.registry.plus([Peeking]))
-    import ginkgo_streams.backtest.lookahead as module
-
-    original = module.run
-
-    def told(each: Any) -> Any:
+    def told(each: Plan) -> Machine:
         PEEKED["closes"] = each.bars.data[[0, 2]].T
-        return original(each)
+        return run(each)
 
-    module.run = told
-    try:
-        assert not all(cut.ok for cut in check(made))
-    finally:
-        module.run = original
+    monkeypatch.setattr("ginkgo_streams.backtest.lookahead.run", told)
+    assert not all(cut.ok for cut in check(made))
