@@ -20,4 +20,4 @@ def watched_codes(portfolio: Portfolio, kit: Kit, account: Account) -> frozenset
             raise ComponentFailed(f"{kit.selector_name} chose {chosen!r}; it has to be codes")
         portfolio.selected = sorted(set(chosen))
         portfolio.selected_day = account.today
-    return frozenset(portfolio.selected) | portfolio.ledger.positions.keys()
+    return frozenset([*portfolio.selected, *portfolio.ledger.positions])

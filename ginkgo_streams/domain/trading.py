@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from ginkgo_streams.domain import memos, notes
@@ -20,6 +21,9 @@ from ginkgo_streams.domain.portfolio import Portfolio, fail
 from ginkgo_streams.domain.resolve import Named, resolve
 from ginkgo_streams.domain.selection import watched_codes
 from ginkgo_streams.domain.windows import Windows
+
+NAMED = 3
+"""Codes that an error names."""
 
 
 def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes: Changes) -> bool:
@@ -51,8 +55,14 @@ def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes:
     except ComponentFailed as error:
         touched = True
         changes.failures.append(error)
-        fail(portfolio, now, str(error), changes)
+        fail(portfolio, now, f"{error}, at the update of {_said(batch, ts)}", changes)
     return touched
+
+
+def _said(batch: Batch, ts: int) -> str:
+    """The codes and the time of a batch, for an error."""
+    more = f" and {len(batch) - NAMED} more" if len(batch) > NAMED else ""
+    return f"{', '.join(batch.codes[:NAMED])}{more} of {datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _watched(market: Market, portfolio: Portfolio, kit: Kit, account: Account) -> list[Named]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ginkgo_streams.commands import SendFailed, portfolio_command, reach, run, send_commands_now
+from ginkgo_streams.components import installed
 from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.config import validate_config
 from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
@@ -54,7 +55,7 @@ class NewPortfolio:
             found.append(f"initial_cash is {self.initial_cash}: expected more than 0 and at most {MAX_CASH:f} CNY")
         elif self.initial_cash != self.initial_cash.quantize(Decimal("0.0001")):
             found.append(f"initial_cash is {self.initial_cash}: expected at most 4 decimals")
-        return [*found, *validate_config(self.config)]
+        return [*found, *validate_config(self.config, installed())]
 
 
 def create_portfolio(settings: Settings, store: PortfolioStore, portfolio: NewPortfolio, *, start: bool = True) -> str:

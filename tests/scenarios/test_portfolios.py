@@ -137,8 +137,10 @@ def test_s2_10_strategy_that_raises_is_an_error_with_a_log_line_and_an_alert(cap
         pipeline.create(config(params=script({"10:00:03": f"buy {CODE}"})), pid)
     with caplog.at_level(logging.INFO, "ginkgo.node"):
         pipeline.send(price("10:00:03", 10.0))
-    why = "ScriptStrategy raised ZeroDivisionError: the script says so"
-    assert (pipeline.snapshot().status, pipeline.snapshot().error) == ("error", why)
+    why = pipeline.snapshot().error
+    assert pipeline.snapshot().status == "error"
+    assert why.startswith("ScriptStrategy raised ZeroDivisionError: the script says so (script.py, line ")
+    assert why.endswith(f"), at the update of {CODE} of 2026-11-23 02:00:03 UTC")
     (alert,) = pipeline.alerts("portfolio_error")
     assert (alert.severity, alert.source) == ("critical", PID)
     assert why in alert.message

@@ -420,7 +420,8 @@ def test_s2_10_strategy_that_raises_puts_its_portfolio_in_error_and_no_other() -
     TestStrategy.raises = RuntimeError("no such index")
     desk.quote("10:00:00", 10.0)
     assert desk.view(ID).status == "error"
-    assert desk.view(ID).error == "TestStrategy raised RuntimeError: no such index"
+    assert desk.view(ID).error.startswith("TestStrategy raised RuntimeError: no such index (desk.py, line ")
+    assert desk.view(ID).error.endswith("), at the update of 000001.SZ of 2026-11-23 02:00:00 UTC")
     assert [(a.alert_type, a.severity) for a in desk.changes.alerts] == [("portfolio_error", "critical")]
     desk.quote("10:00:03", 10.0)
     (order,) = desk.quote("10:00:06", 10.1).orders
