@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ginkgo_streams.backtest import actions as corporate
 from ginkgo_streams.backtest.bars import BadBars, Bars, joined
 from ginkgo_streams.backtest.gaps import gap_warnings
-from ginkgo_streams.backtest.table import LOT, Table, read_table
+from ginkgo_streams.backtest.table import ALIASES, LOT, Table, read_table
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.market.sessions import DAY_MS, EPOCH_DAY
@@ -235,8 +235,6 @@ def frame_bars(frames: dict[str, pd.DataFrame], profile: Profile) -> Bars:
     for code, frame in frames.items():
         indexed = frame.reset_index(names="datetime") if isinstance(frame.index, pd.DatetimeIndex) else frame
         lower = {str(column).lower(): str(column) for column in indexed.columns}
-        from ginkgo_streams.backtest.table import ALIASES
-
         names = {ours: lower[theirs] for ours, options in ALIASES.items() for theirs in options[::-1] if theirs in lower and ours != "code"}
         if missing := [name for name in NEEDED if name not in names]:
             raise BadBars(f"{code}: missing column {', '.join(missing)}; found {', '.join(map(str, frame.columns))}")
