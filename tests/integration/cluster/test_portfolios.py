@@ -1,4 +1,4 @@
-"""A portfolio's life on one node and one livecore, by the command line: scenarios 1.1, 2.1, 2.2, 2.6, 2.7, and the audit at the end."""
+"""A portfolio's life on one node and one livecore, by the command line: scenarios 1.1, 2.1 to 2.3, 2.6, 2.7, 6.11, and the audit at the end."""
 
 from __future__ import annotations
 
@@ -201,6 +201,45 @@ def test_s2_6_running_portfolio_when_stopped_then_open_orders_end_within_30_s_an
     cluster.market.cross_up(SPDB)
     cluster.wait_snapshot(portfolio_id, lambda s: s.total_value != newest.total_value or s.updated_at > newest.updated_at, "a later clock")
     assert len(cluster.orders(portfolio_id)) == before
+
+
+def test_s2_3_running_portfolio_when_updated_then_the_new_version_is_seen_running_with_its_open_order_and_can_be_rolled_back(
+    cluster: Cluster, node: Process
+) -> None:
+    portfolio_id = cluster.create("To be changed", [VANKE])
+    cluster.wait_status(portfolio_id, "running")
+    order = cluster.buy(portfolio_id, VANKE)
+    bad = cluster.run("portfolio", "update", portfolio_id, "--set", "strategy.params.short_period=9")
+    assert (bad.returncode, "short_period = 9 must be less than long_period = 2" in bad.stderr) == (1, True), bad.stderr
+    done = cluster.run(
+        "portfolio", "update", portfolio_id, "--set", "strategy.params.long_period=30", "--codes", f"{VANKE},{SPDB}", "--reason", "slower",
+        "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout + cluster.logs()
+    answer = json.loads(done.stdout)
+    assert (answer["done"], answer["version"], answer["status"]) == (True, 2, "running")
+    assert answer["message"].startswith(f"Portfolio {portfolio_id} runs version 2 on execution_node_001; 2 of 2 codes wait for history")
+    newest = cluster.wait_snapshot(portfolio_id, lambda s: s.version == 2, "version 2")
+    assert newest.config["strategy"]["params"] == {"short_period": 1, "long_period": 30}
+    assert [each["order_id"] for each in newest.open_orders] == [order.order_id]
+    assert [(move["from"], move["to"]) for move in newest.transitions][-2:] == [("running", "reloading"), ("reloading", "running")]
+    assert row(cluster, portfolio_id).version == 2
+    back = cluster.run("portfolio", "rollback", portfolio_id, "--to", "1")
+    assert (back.returncode, back.stdout) == (0, f"Portfolio {portfolio_id} runs version 3 on execution_node_001\n"), back.stderr
+    versions = json.loads(cluster.run("portfolio", "history", portfolio_id, "--json").stdout)
+    assert [(each["version"], each["reason"]) for each in versions] == [(1, "created"), (2, "slower"), (3, "rollback to version 1")]
+    assert versions[0]["config"] == versions[2]["config"]
+    assert {each["path"] for each in versions[1]["changes"]} >= {"strategy.params.long_period"}
+
+
+def test_s6_11_open_order_when_an_operator_cancels_it_then_it_ends_and_the_portfolio_is_told(cluster: Cluster, node: Process) -> None:
+    listed = json.loads(cluster.run("portfolio", "list", "--json").stdout)
+    portfolio_id = next(each["portfolio_id"] for each in listed if each["name"] == "To be changed")
+    (order,) = cluster.orders(portfolio_id)
+    done = cluster.run("order", "cancel", portfolio_id, order)
+    assert (done.returncode, done.stdout) == (0, f"Order {order} is cancelled\n"), done.stderr + cluster.logs()
+    newest = cluster.wait_snapshot(portfolio_id, lambda s: not s.open_orders, "no open order")
+    assert (newest.frozen, newest.closed_orders[-1]["status"]) == (0, "cancelled")
 
 
 def test_audit_when_all_of_this_has_happened_then_ok_with_exit_0(cluster: Cluster, node: Process) -> None:
