@@ -80,8 +80,9 @@ class TopicSettings(_Section):
 class KafkaSettings(_Section):
     """The message bus. Times in seconds.
 
-    slots: portfolio partitions, set once per cluster. session_timeout: how long a dead node keeps its slots; connect_timeout: how
-    long a start waits for a broker. group_id, auto_offset_reset, enable_auto_commit: stated for clarity, no other value works.
+    slots: portfolio partitions, set once per cluster. session_timeout: how long a dead node keeps its slots; standbys: warm copies
+    of each slot on other nodes; connect_timeout: how long a start waits for a broker. group_id, auto_offset_reset, enable_auto_commit:
+    stated for clarity, no other value works.
     """
 
     bootstrap_servers: Addresses = ["localhost:9092"]
@@ -92,6 +93,7 @@ class KafkaSettings(_Section):
     market_partitions: int = Field(default=MARKET_PARTITIONS, ge=1, le=1_000)
     session_timeout: float = Field(default=3.0, ge=1, le=300)
     heartbeat: float = Field(default=0.5, gt=0)
+    standbys: int = Field(default=1, ge=0, le=9)
     connect_timeout: float = Field(default=60.0, ge=0, le=3_600)
     topics: dict[Annotated[str, AfterValidator(_topic)], TopicSettings] = {}
 
