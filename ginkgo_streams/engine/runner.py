@@ -270,6 +270,7 @@ class Runner:
         """
         if not self._accepting:
             return
+        log.info("%s: giving %d slots back", self.name, len(self.slots))
         self._accepting = False
         self._room.set()
         self._inbox.clear()
