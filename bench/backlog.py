@@ -53,9 +53,11 @@ def slots_of(commands: Sequence[m.ControlCommand]) -> list[int]:
 class Market:
     """`count` codes, one update after the other, code by code, round after round, `ticks_per_s` in a second of event time."""
 
-    def __init__(self, count: int, ticks_per_s: int) -> None:
+    def __init__(self, count: int, ticks_per_s: int, swing: int = 40) -> None:
+        """swing: of the prices in 0.01 CNY around 10; 0 where nothing shall cross."""
         self.codes = codes(count)
         self.ticks_per_s = ticks_per_s
+        self.swing = swing
         self.start = m.ms(EVENT_START)
         self.at = 0
         """Updates given so far."""
@@ -66,7 +68,7 @@ class Market:
         self.at += count
         code, turn = which % len(self.codes), which // len(self.codes)
         data: NDArray[np.int64] = np.zeros((len(d.FIELDS), count), np.int64)
-        price = 100 * np.round(1000 + 40 * np.sin(2 * np.pi * (turn / WAVE + code * 0.618))).astype(np.int64)
+        price = 100 * np.round(1000 + self.swing * np.sin(2 * np.pi * (turn / WAVE + code * 0.618))).astype(np.int64)
         data[d.TS] = self.start + which * 1000 // self.ticks_per_s
         data[d.SEQ], data[d.PRICE], data[d.VOLUME], data[d.PREV_CLOSE] = -1, price, 10_000, 100_000
         data[d.BID] = data[d.ASK] = price

@@ -8,11 +8,15 @@ code: a message is keyed by code and evaluated for every portfolio from one read
 only crosses; it is what would have to be fanned out to portfolios afterwards.
 
     python -m bench.quix BOOTSTRAP TOPIC EVALUATIONS STATE_DIR      (ends at SIGTERM and prints how many crosses it saw)
+
+With four more, NAME ANSWERS SESSION_MS HEARTBEAT_MS, a message that has "watched" is answered in the topic ANSWERS with its key and this
+instance's name, and what happens in rebalances is logged (see bench/peer.py).
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from quixstreams import Application
@@ -31,11 +35,22 @@ def crosses(closes: list[int]) -> int:
     return int(now > 0 >= before) - int(now < 0 <= before)
 
 
-def main(bootstrap: str, topic: str, evaluations: int, state_dir: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """For the benchmarks of failures: who it is and where it answers; times in ms."""
+
+    name: str
+    answers: str
+    session_ms: int
+    heartbeat_ms: int
+
+
+def main(bootstrap: str, topic: str, evaluations: int, state_dir: str, watched: Watched | None = None) -> None:
     """Run it until SIGTERM. evaluations: of each message."""
+    timing = {"session.timeout.ms": watched.session_ms, "heartbeat.interval.ms": watched.heartbeat_ms} if watched else {}
     app = Application(
         broker_address=bootstrap, consumer_group=GROUP, auto_offset_reset="earliest", commit_interval=COMMIT_S, state_dir=state_dir,
-        loglevel="WARNING",
+        loglevel="DEBUG" if watched else "WARNING", consumer_extra_config=timing,
     )  # fmt: skip
     found = 0
 
@@ -50,10 +65,16 @@ def main(bootstrap: str, topic: str, evaluations: int, state_dir: str) -> None:
             found += crosses(closes) != 0
 
     stream = app.dataframe(app.topic(topic, key_deserializer="str", value_deserializer="json"))
-    stream.update(evaluate, stateful=True)
+    stream = stream.update(evaluate, stateful=True)
+    if watched is not None:
+        name = watched.name
+        answers = app.topic(watched.answers, key_serializer="str", value_serializer="json")
+        asked = stream.filter(lambda value: "watched" in value)
+        asked.apply(lambda value, key, timestamp, headers: {"key": key, "owner": name}, metadata=True).to_topic(answers)
     app.run()
     print(f"crosses: {found}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    _, server, source, each, folder, *more = sys.argv
+    main(server, source, int(each), folder, Watched(more[0], more[1], int(more[2]), int(more[3])) if more else None)
