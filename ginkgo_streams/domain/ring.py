@@ -55,8 +55,12 @@ class Ring:
 
     def extend(self, rows: NDArray[np.intp], values: NDArray[np.int64]) -> None:
         """Take several values for each of rows (each once), oldest first: int64 of shape (values, len(rows))."""
-        for column in values[-self.depth :]:
-            self.push(rows, column)
+        values = values[-self.depth :]
+        count = len(values)
+        places = (self.head[rows][:, None] + np.arange(count)) % self.depth
+        self.data[rows[:, None], places] = values.T
+        self.head[rows] = (self.head[rows] + count) % self.depth
+        self.count[rows] = np.minimum(self.count[rows] + count, self.depth)
 
     # ---- durable form ----
 
