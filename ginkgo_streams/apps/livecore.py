@@ -72,7 +72,8 @@ def livecore_app(settings: Settings) -> EngineApp:
     )  # fmt: skip
     exchanges = Runner(
         app, "exchange", [exchange(app, markets)], lambda index: ExchangeSlot(index, Exchange(profile, rules), slots),
-        inputs=[MARKET_DATA, SIM_ORDERS], claims=lambda index: [*((FEEDBACK, slot) for slot in range(slots)), (HALTS, 0)], claim_message=claim,
+        inputs=[MARKET_DATA, SIM_ORDERS], claim_message=claim,
+        claims=lambda index: [*((FEEDBACK, slot) for slot in range(slots)), (HALTS, 0)],
         base=cluster.base, raise_base=raise_base, on_loaded=exchange_loaded, on_released=exchange_released,
     )  # fmt: skip
     app.runners += [gateways, exchanges]
