@@ -106,3 +106,12 @@ def test_bad_actions_when_read_then_file_line_column_and_value_are_named(tmp_pat
 def test_an_action_when_reckoned_then_exact(action: dict[str, Any], volume: int, income: int, price: int) -> None:
     made = CorporateAction(code=CODE, day=1, **action)
     assert (made.volume(1000), made.income(1000), made.price(100_000)) == (volume, income, price)
+
+
+def test_shares_that_become_fewer_when_a_sell_is_open_then_it_is_cancelled_first_and_the_books_add_up(tmp_path: Path) -> None:
+    path = bars(tmp_path, [10.0, 10.0, 10.0, 20.0, 20.0])
+    config = portfolio("ByDateStrategy", {"plan": {"2026-01-05": f"buy {CODE}", "2026-01-07": f"sell {CODE}"}})
+    result = outcome(plan(path, config, actions=actions(tmp_path, "ex_date,split\n2026-01-08,0.5\n")))
+    assert [(order.side, order.end, order.filled) for order in result.orders] == [("BUY", "filled", 1000), ("SELL", "cancelled", 0)]
+    assert [(held.volume, held.cost) for held in result.positions] == [(500, 10_000)]
+    assert result.final_value == 99_994.9
