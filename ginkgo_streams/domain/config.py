@@ -21,7 +21,10 @@ MAX_BARS = 2_000
 """Values of bars of a code that one portfolio may ask for, all intervals and fields together: the windows are made durable in messages
 of some 80 codes, which have to stay under Kafka's 1 MB."""
 
-_TIMES = {"max_signal_age": MAX_SIGNAL_AGE, "min_signal_interval": MIN_SIGNAL_INTERVAL}
+ORDER_TIMEOUT = 0.0
+"""Seconds of continuous trading without a fill after which what is left of an order is cancelled; 0: it stays until the day ends."""
+
+_TIMES = {"max_signal_age": MAX_SIGNAL_AGE, "min_signal_interval": MIN_SIGNAL_INTERVAL, "order_timeout": ORDER_TIMEOUT}
 _SECTIONS: dict[str, Kind] = {"strategy": "strategy", "sizer": "sizer", "selector": "selector"}
 _KNOWN = (*_SECTIONS, "risk_managements", *_TIMES)
 
@@ -54,6 +57,8 @@ class Kit:
     """ms"""
     min_interval: int
     """ms"""
+    order_timeout: int
+    """ms, 0: none"""
 
 
 class BadConfig(ValueError):
@@ -89,22 +94,26 @@ def build(config: Mapping[str, Any], registry: Registry = builtin) -> Kit:
     risks = [_component(one, f"risk_managements[{i}]", "risk", registry, errors) for i, one in enumerate(given)]
     times = {name: _seconds(config.get(name, default), name, errors) for name, default in _TIMES.items()}
     needs: list[Need] = []
+    codes: tuple[str, ...] | None = None
     for component in (strategy, sizer, selector, *risks):
         if component is not None:
-            needs += _needs(component, errors)
+            try:
+                needs += _needs(component, errors)
+                codes = cast(Selector, selector).codes() if component is selector else codes
+            except Exception as error:  # as with a constructor: a config of a user's component may be wrong, and nothing else
+                errors.append(f"{type(component).__name__} raised {type(error).__name__}: {error}")
     if sum(need.length * len(need.fields) for need in needs if need.interval != "tick") > MAX_BARS:
         errors.append(f"the components look at more than {MAX_BARS} values of bars of each code; take shorter periods or longer bars")
     if errors:
         raise BadConfig(errors)
     made = cast(Strategy, strategy)
-    codes = cast(Selector, selector).codes()
     named = tuple((f"{i}:{type(risk).__name__}", type(risk).__name__, cast(RiskManager, risk)) for i, risk in enumerate(risks))
     return Kit(
         strategy=made, strategy_name=type(strategy).__name__, risks=named, sizer=cast(Sizer, sizer), sizer_name=type(sizer).__name__,
         codes=None if codes is None else frozenset(codes), interval=getattr(strategy, "interval", "tick"), history=int(made.history()),
         needs=tuple(needs), watching=_with("watch", named), forcing=_with("force", named), checking=_with("check", named),
         select=getattr(selector, "select", None), selector_name=type(selector).__name__,
-        max_age=times["max_signal_age"], min_interval=times["min_signal_interval"],
+        max_age=times["max_signal_age"], min_interval=times["min_signal_interval"], order_timeout=times["order_timeout"],
     )  # fmt: skip
 
 
@@ -183,7 +192,9 @@ def _built(cls: ComponentClass, params: Any, where: str, errors: list[str]) -> o
         return cast(object, cls(msgspec.convert(params, cls.Params)))
     except (msgspec.ValidationError, ValueError) as error:
         errors.append(f"{label}: {error}")
-        return None
+    except Exception as error:  # a user's code may raise anything, and that is an error of this config alone
+        errors.append(f"{label} raised {type(error).__name__}: {error}")
+    return None
 
 
 def _description(hint: Any) -> str:

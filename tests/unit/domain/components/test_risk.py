@@ -49,19 +49,19 @@ def started(risks: list[tuple[str, Any]], **given: Any) -> Desk:
 def test_max_drawdown_by_hand() -> None:
     params = {"warning_drawdown": 4, "max_drawdown": 6, "critical_drawdown": 7.5}
     desk = held(4000, cash=50_000, config=config(risks=[("MaxDrawdownRisk", params)], sizer_params={"volume": 4000}))
-    # 4,000 bought at 10.00 for 40,000 + 12 + 0.40 of 50,000: the peak is 49,987.60. At 9.40 it is 2,400 or 4.80 % less
+    # the peak is 50,000; of these 4,000 were bought at 10.00 for 40,000 + 12 + 0.40. At 9.40 it is 2,412.40 or 4.82 % less
     assert desk.quote("10:00:00", 9.4).orders == []
     desk.signal("10:00:03", 10.0, BUY, OTHER)
-    assert blocked(desk) == [f"MaxDrawdownRisk cut 4000 to 2000 {OTHER}: the value is 4.80 % below its peak: buys are halved"]
-    # at 9.20: 3,200 or 6.40 %
+    assert blocked(desk) == [f"MaxDrawdownRisk cut 4000 to 2000 {OTHER}: the value is 4.82 % below its peak: buys are halved"]
+    # at 9.20: 3,212.40 or 6.42 %
     desk.quote("10:02:00", 9.2)
     assert desk.signal("10:02:03", 10.0, BUY, OTHER).orders == []
-    assert blocked(desk) == [f"MaxDrawdownRisk blocked 4000 {OTHER}: the value is 6.40 % below its peak: no buys from 6 % on"]
+    assert blocked(desk) == [f"MaxDrawdownRisk blocked 4000 {OTHER}: the value is 6.42 % below its peak: no buys from 6 % on"]
     assert desk.view().drops["risk:MaxDrawdownRisk"] == 1
-    # at 9.05: 3,800 or 7.60 %; the code that is sold has no update in the event that shows it, and need not have
+    # at 9.05: 3,812.40 or 7.62 %; the code that is sold has no update in the event that shows it, and need not have
     (order,) = desk.quote("10:04:00", 9.05).orders
     assert (order.direction, order.volume, order.reason) == (
-        SELL, 4000, "MaxDrawdownRisk: 7.60 % below the peak: all is sold from 7.5 % on",
+        SELL, 4000, "MaxDrawdownRisk: 7.62 % below the peak: all is sold from 7.5 % on",
     )  # fmt: skip
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ginkgo_streams.domain.account import Account
+from ginkgo_streams.domain.bars import Need
 from ginkgo_streams.domain.batch import Batch
 from ginkgo_streams.domain.component import Verdict
+from ginkgo_streams.domain.config import validate_config
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.registry import builtin
 from ginkgo_streams.domain.risk.price_limit import PriceLimitRisk
@@ -116,3 +118,26 @@ def test_registry_refuses_a_name_that_is_taken() -> None:
     with pytest.raises(ValueError, match="registered twice"):
         builtin.plus([TestStrategy, TestStrategy]).plus([TestStrategy])
     assert builtin.names("selector") == ["AllSelector", "FixedSelector", "MomentumSelector", "TurnoverSelector"]
+
+
+class Unready(FixedVolumeSizer):
+    """A user's sizer whose author has not looked."""
+
+    component_id = "unready"
+
+    def needs(self) -> list[Need]:
+        raise ZeroDivisionError("no needs")
+
+
+class Unmade(FixedVolumeSizer):
+    component_id = "unmade"
+
+    def __init__(self, params: object) -> None:
+        raise KeyError("made")
+
+
+@pytest.mark.parametrize("cls", [Unready, Unmade])
+def test_component_that_raises_while_it_is_built_then_its_config_is_wrong_and_nothing_else(cls: type) -> None:
+    (error,) = validate_config(config(strategy="RandomSignalStrategy", sizer=cls.__name__, sizer_params={}), builtin.plus([cls]))
+    assert cls.__name__ in error
+    assert "raised" in error
