@@ -75,7 +75,7 @@ def stop(portfolio: Portfolio, registry: Registry, command: Command, changes: Ch
     if portfolio.status == "running":
         move(portfolio, "stopping", command.ts, by(command), changes)
     for order_id in portfolio.open_orders:
-        _cancel(portfolio, order_id, command.ts, changes)
+        ask_cancel(portfolio, order_id, command.ts, changes)
     changes.mark(portfolio.portfolio_id)
     settle_stop(portfolio, command.ts, changes)
 
@@ -102,10 +102,11 @@ def cancel_order(portfolio: Portfolio, registry: Registry, command: Command, cha
     order_id = command.params.get("order_id")
     if not isinstance(order_id, str) or order_id not in portfolio.open_orders:
         raise Refused(f"it has no open order {order_id!r}; look at its open orders")
-    _cancel(portfolio, order_id, command.ts, changes)
+    ask_cancel(portfolio, order_id, command.ts, changes)
 
 
-def _cancel(portfolio: Portfolio, order_id: str, ts: int, changes: Changes) -> None:
+def ask_cancel(portfolio: Portfolio, order_id: str, ts: int, changes: Changes) -> None:
+    """Ask the exchange to cancel what is left of an open order."""
     order = portfolio.open_orders[order_id]
     order.cancel_ts = order.cancel_ts or ts
     changes.cancels.append(order.cancel(portfolio.portfolio_id))

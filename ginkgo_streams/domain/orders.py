@@ -38,6 +38,8 @@ class OpenOrder(msgspec.Struct, omit_defaults=True):
     asked: int = 0
     disputed: bool = False
     budget: int = 0
+    filled_ts: int = 0
+    """When the last part of it filled, ms (0: nothing yet)."""
 
     def submission(self, portfolio_id: str) -> Order:
         """The order as it is, and was, submitted: the same each time."""

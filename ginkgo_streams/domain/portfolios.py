@@ -26,6 +26,7 @@ from ginkgo_streams.domain.corporate import adjust, book_action
 from ginkgo_streams.domain.events import Command, CorporateAction, Quotes, Report
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.marketview import Market
+from ginkgo_streams.domain.overdue import cancel_overdue, tell_silence
 from ginkgo_streams.domain.portfolio import Portfolio, fail
 from ginkgo_streams.domain.registry import Registry, builtin
 from ginkgo_streams.domain.reports import apply_report, unknown
@@ -50,6 +51,8 @@ class Portfolios:
         self._market = Market(profile, Windows())
         self._kits: dict[str, Kit | BadConfig] = {}
         self._touched: set[str] = set()
+        self._interval = 0
+        """The longest bar of the last updates, ms: 0 for ticks."""
         self._recovered: set[str] = set()
         """Chunks that were loaded and may still be past the input that comes."""
         self._interest: tuple[str, ...] | None = None
@@ -71,6 +74,7 @@ class Portfolios:
             rows, data = rows[wanted], data[:, wanted]
         if not len(rows):
             return changes
+        self._interval = int(data[e.INTERVAL].max())
         self._recovered = {name for name in self._recovered if not fresh_chunk(name)}
         past = np.array([name in self._recovered for name in w.NAMES], np.bool_) if self._recovered else None
         future = admission.ahead(windows, data[e.TS], data[e.INTERVAL], w.CLOCK not in self._recovered)
@@ -122,11 +126,21 @@ class Portfolios:
             admission.ahead(windows, data[e.TS], data[e.INTERVAL], True)
 
     def on_clock(self, ts: int, fresh: Fresh) -> Changes:
-        """Event time has come to ts (ms): at the close the day ends."""
+        """Event time has come to ts (ms): at the close the day ends, and what is overdue is seen. Event time never goes back: an older
+        ts changes nothing."""
         changes = Changes()
-        self._market.windows.advance(ts)
+        windows, profile = self._market.windows, self._market.profile
+        before, clocked = windows.newest, windows.clocked
+        windows.advance(ts)
         self.interest()
-        newest = self._market.windows.newest
+        newest = windows.newest
+        if clocked and newest > before:
+            silence = tell_silence(windows, profile, self._wanted, before, newest, self._interval)
+            changes.alerts += [silence] if silence is not None else []
+        for portfolio_id in self._order:
+            portfolio, kit = self.portfolios[portfolio_id], self._kits[portfolio_id]
+            if portfolio.open_orders and isinstance(kit, Kit) and kit.order_timeout and fresh(portfolio_id):
+                cancel_overdue(profile, portfolio, kit.order_timeout, newest, changes)
         today = self._market.profile.order_day(ts)
         self._settle([i for i in self._order if self.portfolios[i].day < today and fresh(i)], today, min(ts, newest), changes)
         return self._done(changes)

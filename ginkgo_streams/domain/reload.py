@@ -47,7 +47,7 @@ def take(portfolio: Portfolio, before: Kit | BadConfig, registry: Registry, comm
         raise Refused(f"the config is wrong: {error}") from None
     _remember(portfolio, dict(config), before, kit, command)
     if portfolio.status == "running":
-        move(portfolio, "reloading", command.ts, f"version {due} by {by(command)}{_why(command)}", changes)
+        move(portfolio, "reloading", command.ts, f"version {due}, {by(command)}{_why(command)}", changes)
     changes.mark(portfolio.portfolio_id)
     return kit
 

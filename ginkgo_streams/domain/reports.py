@@ -129,6 +129,7 @@ def _apply(market: Market, portfolio: Portfolio, order: OpenOrder, report: Repor
         ledger.book(portfolio.ledger, order, report.volume, report.amount, fees, day, frozen_after)
         portfolio.fill_count += 1
         order.status = "partially_filled"
+        order.filled_ts = report.ts
         changes.notes.append(notes.order_filled(report))
         if order.filled == order.volume:
             _close(portfolio, order, "filled", "")

@@ -17,6 +17,7 @@ from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.guard import ComponentFailed, guarded
 from ginkgo_streams.domain.marketview import Market
 from ginkgo_streams.domain.ordering import make_order
+from ginkgo_streams.domain.overdue import silent_since
 from ginkgo_streams.domain.portfolio import Portfolio, fail
 from ginkgo_streams.domain.resolve import Named, resolve
 from ginkgo_streams.domain.selection import watched_codes
@@ -36,7 +37,7 @@ def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes:
     try:
         signals = _watched(market, portfolio, kit, account) + _forced(market, portfolio, kit, batch)
         touched = bool(portfolio.risk_state)
-        signals += _wanted(market, portfolio, kit, batch, account)
+        signals += _audible(market, batch, _wanted(market, portfolio, kit, batch, account), portfolio)
         touched = touched or bool(portfolio.strategy_state) or portfolio.selected_day == account.today
         if not signals:
             return touched
@@ -63,6 +64,20 @@ def _said(batch: Batch, ts: int) -> str:
     """The codes and the time of a batch, for an error."""
     more = f" and {len(batch) - NAMED} more" if len(batch) > NAMED else ""
     return f"{', '.join(batch.codes[:NAMED])}{more} of {datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _audible(market: Market, batch: Batch, signals: list[Named], portfolio: Portfolio) -> list[Named]:
+    """The signals of the strategy without those of codes that are silent: their last price is of another time. Of ticks; bars of the
+    same time may come one after the other."""
+    others = {signal.code for signal, _, _ in signals} - batch.place.keys()
+    if not others or int(batch.interval.max()):
+        return signals
+    since, meta = silent_since(market.profile, int(batch.ts.max()), 0), market.windows.meta
+    silent = {code for code in others if meta[w.TS, market.windows.index[code]] < since}
+    for signal, _, _ in signals:
+        if signal.code in silent:
+            portfolio.drop("silent")
+    return [named for named in signals if named[0].code not in silent]
 
 
 def _watched(market: Market, portfolio: Portfolio, kit: Kit, account: Account) -> list[Named]:

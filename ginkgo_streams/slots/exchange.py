@@ -9,12 +9,16 @@ from typing import Any
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
 from ginkgo_streams.domain import halts as h
-from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges
+from ginkgo_streams.domain import ids
+from ginkgo_streams.domain.exchange.exchange import CLOCK, Exchange, ExchangeChanges
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.partitioner import partition_of
-from ginkgo_streams.topics import FEEDBACK, HALTS
+from ginkgo_streams.topics import ALERTS, FEEDBACK, HALTS, MARKET_DATA
 
 EXCHANGE = "exchange"
+
+CLOCK_BACK_MS = 5_000
+"""How far the feed's clock may fall behind what it was before somebody is told (scenario 9.9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class ExchangeSlot:
         """index: the partition of codes; slots: of portfolios."""
         self.index, self.exchange, self.slots = index, exchange, slots
         self._waiting: set[str] = set()
+        self._back = False
 
     def load(self, table: str, key: str, value: bytes) -> None:
         """See `Slot.load`."""
@@ -60,6 +65,8 @@ class ExchangeSlot:
             if message.quotes is not None:
                 self._add(effects, self.exchange.on_quotes(message.quotes, fresh))
             if message.clock:
+                if fresh(CLOCK):
+                    self._tell_clock(effects, message.clock)
                 self._add(effects, self.exchange.on_clock(message.clock, fresh))
             self._tell_waiting(effects)
             return effects
@@ -86,6 +93,20 @@ class ExchangeSlot:
     def encode(self, table: str, key: str) -> bytes:
         """See `Slot.encode`."""
         return self.exchange.encode(key)
+
+    def _tell_clock(self, effects: Effects, ts: int) -> None:
+        """Say so once where the feed's clock has gone back. Event time holds, and with it all timers and the day's end, until the clock
+        has caught up; updates older than the last of their code do not count."""
+        back = ts < self.exchange.now - CLOCK_BACK_MS
+        if back and not self._back:
+            was, now = m.iso(self.exchange.now), m.iso(ts)
+            alert = d.Alert(
+                alert_id=ids.alert_id("clock_back", was, now), alert_type="data_anomaly", severity="warning", source=MARKET_DATA,
+                message=f"The clock of the market data went back from {was} to {now}: event time holds until it has caught up",
+                details={"partition": self.index, "from": was, "to": now}, ts=self.exchange.now,
+            )  # fmt: skip
+            effects.outputs.append(Output(ALERTS, MARKET_DATA.encode(), None, lambda stamp: m.encode(m.alert(alert))))
+        self._back = back or (self._back and ts < self.exchange.now)
 
     def _tell_waiting(self, effects: Effects) -> None:
         """Say so where orders that a halt is to end have ended meanwhile."""

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.config import Kit
 from ginkgo_streams.domain.events import BUY, Command, Order, Quotes, Report
+from ginkgo_streams.domain.portfolio import Portfolio
 from ginkgo_streams.domain.portfolios import Portfolios
 from ginkgo_streams.domain.pricing import affordable, buy_cost
+from ginkgo_streams.domain.versions import KEEP_VERSIONS
 from ginkgo_streams.domain.windows import CLOCK, chunk_name
 from tests.unit.domain.portfolio.desk import PROFILE, always, config, quote, quotes, ts, units
 
@@ -29,12 +33,25 @@ CONFIGS = {
     "p3": config(*RANDOM, sizer="FixedAmountSizer", sizer_params={"amount": 90_000}, min_signal_interval=3),
 }  # fmt: skip
 
+TREND = config("TrendFollowStrategy", {"short_period": 1, "long_period": 4}, codes=CODES[:2], min_signal_interval=5)
+TRAILING: tuple[str, dict[str, Any]] = ("ProfitTargetRisk", {"profit_target": 0.5, "trailing_percent": 0.2})
+RELOADS = {
+    "p1": (
+        config("RandomSignalStrategy", {"seed": 9, "probability": 0.4}, risks=[TRAILING], min_signal_interval=4, codes=CODES[:2]),
+        config(*RANDOM, risks=[("LossLimitRisk", {"loss_limit": 2.0}), TRAILING], sizer_params={"volume": 300}, min_signal_interval=5),
+    ),
+    "p2": (TREND, CONFIGS["p2"] | {"risk_managements": [{"name": "LossLimitRisk", "params": {"loss_limit": 1.0}}]}),
+    "p3": (config(*RANDOM, risks=[TRAILING], sizer_params={"volume": 500}, min_signal_interval=3), CONFIGS["p3"]),
+}
+"""Configs that look at as many prices as those before: how deep the windows are depends on all portfolios that a slot has had."""
+
 Step = tuple[str, Any]
 
 
 @st.composite
 def courses(draw: st.DrawFn) -> list[Step]:
-    """Quotes (with doubles, late ones, jumps, future ones), clocks, closes of days, fills and commands, as instructions."""
+    """Quotes (with doubles, late ones, jumps, future ones), clocks, closes of days, fills and commands (reloads of the next version, and
+    of one that is over or not due yet; some come again), as instructions."""
     return draw(st.lists(st.one_of(
         st.tuples(st.just("quotes"), st.lists(
             st.tuples(st.sampled_from(CODES), st.integers(-30, 30), st.sampled_from([0, 0, 0, 1, -5, 9])), min_size=1, max_size=6,
@@ -49,6 +66,8 @@ def courses(draw: st.DrawFn) -> list[Step]:
         st.tuples(st.just("hold"), st.integers(0, 3)),
         st.tuples(st.just("next_day"), st.none()),
         st.tuples(st.just("command"), st.tuples(st.sampled_from(IDS), st.sampled_from(["start", "stop", "cancel"]))),
+        st.tuples(st.just("reload"), st.tuples(st.sampled_from(IDS), st.integers(0, 1), st.sampled_from([1, 1, 1, 1, 0, 2]))),
+        st.tuples(st.just("repeat"), st.integers(0, 20)),
     ), min_size=10, max_size=50))  # fmt: skip
 
 
@@ -167,6 +186,7 @@ def run(course: list[Step], after: After = nothing) -> tuple[Portfolios, list[In
                 if abs(move) <= 30:
                     prices[code] = price
                 rows.append(quote(now + late * 1_000, price / 100, code, prev_close=0))
+            give(Tick(None, now - 1_000))  # a feed's clock: without it, what is "future" would depend on who wants which code
             give(Tick(quotes(rows), now))
         elif kind == "exchange":
             which, tenths, how = what
@@ -181,6 +201,14 @@ def run(course: list[Step], after: After = nothing) -> tuple[Portfolios, list[In
             give(Tick(None, PROFILE.close_ts(PROFILE.calendar_day(now))))
             now = PROFILE.continuous_open_ts(day)
             give(Tick(None, now))
+        elif kind == "reload":
+            portfolio_id, which, ahead = what
+            version = kernel.portfolios[portfolio_id].version + ahead
+            params = {"version": version, "config": RELOADS[portfolio_id][which]}
+            give(Command(command_id=f"c{number}", command_type="portfolio.reload", target_id=portfolio_id, params=params, ts=now))
+        elif kind == "repeat":
+            sent = [value for value in inputs if isinstance(value, Command)]
+            give(sent[-1 - what % len(sent)])
         else:
             portfolio_id, verb = what
             orders = list(kernel.portfolios[portfolio_id].open_orders)
@@ -258,6 +286,79 @@ def test_crash_between_any_two_steps_changes_nothing(course: list[Step], data: s
     for code in CODES:
         assert successor.encode_chunk(chunk_name(code)) == kernel.encode_chunk(chunk_name(code))
     assert successor.encode_chunk(CLOCK) == kernel.encode_chunk(CLOCK)
+
+
+@given(courses())
+@settings(max_examples=60, deadline=None)
+def test_reload_changes_version_config_and_components_and_nothing_that_is_owned_or_open(course: list[Step]) -> None:
+    before: dict[str, dict[str, Any]] = {}
+
+    def looked(kernel: Portfolios, number: int, value: Input, given_: list[Changes]) -> None:
+        if isinstance(value, Command) and value.command_type == "portfolio.reload":
+            portfolio, was = kernel.portfolios[value.target_id], before[value.target_id]
+            stays = {name: item for name, item in state(kernel, value.target_id).items() if name not in CHANGED}
+            assert stays == {name: item for name, item in was.items() if name not in CHANGED}
+            assert portfolio.version - was["version"] in (0, 1)
+            assert (portfolio.config == value.params["config"]) or portfolio.version == was["version"]
+            assert [v.version for v in portfolio.versions] == list(range(1, portfolio.version + 1))[-KEEP_VERSIONS:]
+            assert all(not changes.orders and not changes.cancels for changes in given_)
+        before.update({portfolio_id: state(kernel, portfolio_id) for portfolio_id in kernel.portfolios})
+
+    run(course, looked)
+
+
+CHANGED = (
+    "version", "config", "versions", "status", "transitions", "updated_at", "commands", "refusals", "strategy_state", "risk_state",
+    "selected", "selected_day",
+)  # fmt: skip
+"""What a reload may change: the books, the orders and the memory of signals are not in it."""
+
+
+def state(kernel: Portfolios, portfolio_id: str) -> dict[str, Any]:
+    """A copy of a portfolio's value, field by field."""
+    copy = msgspec.msgpack.decode(msgspec.msgpack.encode(kernel.portfolios[portfolio_id]), type=Portfolio)
+    return {field_.name: getattr(copy, field_.name) for field_ in msgspec.structs.fields(Portfolio)}
+
+
+@given(st.integers(0, 25), st.integers(0, 25), st.integers(0, 25), st.integers(5, 12))
+@settings(max_examples=60, deadline=None)
+def test_longer_period_keeps_every_close_there_is_and_a_crash_loses_none(reload_at: int, saved_at: int, crash_at: int, period: int) -> None:
+    """Who recovers may hold more closes than the owner before, who had thrown some away: never fewer, and never others."""
+
+    def longer(kernel: Portfolios) -> None:
+        given_ = config("TrendFollowStrategy", {"short_period": 2, "long_period": period}, codes=CODES[:1])
+        params = {"version": 2, "config": given_}
+        kernel.on_command(Command(command_id="longer", command_type="portfolio.reload", target_id="p2", params=params, ts=ts("10:00:00")))
+
+    kernel, durable, chunk = Portfolios(PROFILE), b"", b""
+    for command in commands()[2:4]:
+        kernel.on_command(command)
+    course = [quotes([quote(ts("10:00:00") + n * 3_000, 10 + n % 7 / 100, prev_close=10.0)]) for n in range(26)]
+    for number, update in enumerate(course):
+        if number == reload_at:
+            longer(kernel)
+        kernel.on_clock(ts("10:00:00") + number * 3_000, always)
+        kernel.on_quotes(update, always, always)
+        if number == saved_at:
+            chunk = kernel.encode_chunk(chunk_name(CODES[0]))
+        if number == crash_at:
+            durable = kernel.encode_portfolio("p2")
+    successor = Portfolios(PROFILE)
+    successor.load_portfolio("p2", durable)
+    if saved_at <= crash_at:
+        successor.load_chunk(chunk_name(CODES[0]), chunk)
+    if successor.portfolios["p2"].version == 1:
+        longer(successor)
+    for number, update in enumerate(course):
+        successor.on_clock(ts("10:00:00") + number * 3_000, lambda _, n=number: n > crash_at)  # type: ignore[misc]
+        fresh = number > (saved_at if saved_at <= crash_at else -1)
+        successor.on_quotes(update, lambda _, n=number: n > crash_at, lambda _, fresh=fresh: fresh)  # type: ignore[misc]
+    closes = [int(update.data[2, 0]) for update in course]
+    held, again = (each._market.windows.held(CODES[0]) for each in (kernel, successor))
+    assert held <= again <= max(period, 5) + 1
+    assert held == min(5 + len(course) - reload_at if reload_at >= 5 else len(course), period + 1)
+    row = np.array([successor._market.windows.index[CODES[0]]])
+    assert successor._market.windows.updates["close"].last(row, again)[0].tolist() == closes[-again:]
 
 
 @given(courses(), st.permutations(IDS))

@@ -219,6 +219,11 @@ class Exchange:
         asked = [entry for book in self._live.values() for entry in book.values() if entry.cancel]
         return [e.order for e in sorted(asked, key=_age) if any(h.covers(e.order.portfolio_id, e.order.code) for h in halts)]
 
+    @property
+    def now(self) -> int:
+        """The newest clock, ms (0: none yet)."""
+        return self._clock
+
     def on_clock(self, ts: int, fresh: Fresh) -> ExchangeChanges:
         """Event time goes on: late acks, the close, waiting cancels, and what is old is forgotten.
 

@@ -104,6 +104,10 @@ class ChinaA:
         """See `sessions.phase`."""
         return sessions.phase(self.calendar, ts)
 
+    def trading_before(self, ts: int, span: int) -> int:
+        """See `sessions.trading_before`."""
+        return sessions.trading_before(self.calendar, ts, span)
+
     def can_cancel(self, ts: int) -> bool:
         """See `sessions.can_cancel`."""
         return sessions.can_cancel(self.calendar, ts)

@@ -103,6 +103,10 @@ class Generic:
         """Always continuous."""
         return "continuous"
 
+    def trading_before(self, ts: int, span: int) -> int:
+        """It trades all the time."""
+        return max(ts - span, 0)
+
     def can_cancel(self, ts: int) -> bool:
         """Always."""
         return True

@@ -134,6 +134,9 @@ class Profile(Protocol):
     def phase(self, ts: int) -> Phase:
         """What the exchange does at ts."""
 
+    def trading_before(self, ts: int, span: int) -> int:
+        """The moment from which to ts, on the day of ts, `span` ms of continuous trading have passed; 0 where that day has had less."""
+
     def can_cancel(self, ts: int) -> bool:
         """Whether the exchange takes cancels at ts (it does not in the call auctions)."""
 

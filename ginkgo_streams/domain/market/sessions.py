@@ -57,6 +57,18 @@ def phase(calendar: Calendar, ts: int) -> Phase:
     return "continuous" if CONTINUOUS <= time <= NOON or time >= AFTERNOON else "break"
 
 
+def trading_before(calendar: Calendar, ts: int, span: int) -> int:
+    """The moment from which to ts, on the day of ts, `span` ms of continuous trading have passed; 0 where that day has had less."""
+    day = calendar_day(ts)
+    if not calendar.is_trading(day):
+        return 0
+    time, morning = (ts + OFFSET_MS) % DAY_MS, NOON - CONTINUOUS
+    passed = max(min(time, NOON) - CONTINUOUS, 0) + max(min(time, CLOSING) - AFTERNOON, 0) - span
+    if passed < 0:
+        return 0
+    return moment(day, CONTINUOUS + passed if passed <= morning else AFTERNOON + passed - morning)
+
+
 def can_cancel(calendar: Calendar, ts: int) -> bool:
     """Not at 09:20–09:25 nor at 14:57–15:00 of a trading day, both ends in: the auction's price may come at its end."""
     time = (ts + OFFSET_MS) % DAY_MS

@@ -26,7 +26,7 @@ def test_s2_3_reload_of_a_running_portfolio_is_two_moves_on_record_and_a_new_ver
     assert [(move.seq, move.from_status, move.to_status, move.ts) for move in view.transitions] == [
         (1, "created", "running", ts("09:00:00")), (2, "running", "reloading", ts("10:00:01")), (3, "reloading", "running", ts("10:00:01")),
     ]  # fmt: skip
-    assert view.transitions[1].reason == "version 2 by command by u1: faster"
+    assert view.transitions[1].reason == "version 2, command by u1: faster"
     assert [(v.version, v.by, v.reason) for v in view.versions] == [(1, "u1", "created"), (2, "u1", "faster")]
     assert changes.dirty == [ID]
 
