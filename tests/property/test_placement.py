@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ginkgo_streams.engine import placement
 from ginkgo_streams.engine.placement import Node, Placement, place
 
 IDS = [f"node-{letter}" for letter in "abcdefg"]
@@ -102,8 +104,7 @@ def test_slots_in_any_cluster_have_one_active_node_that_is_enabled(cluster: Clus
 def test_pins_when_live_are_obeyed_and_when_dead_change_nothing(cluster: Cluster) -> None:
     placed = cluster.place()
     assert {slot: placed.active[slot] for slot in cluster.live_pins if slot < cluster.slots}.items() <= cluster.live_pins.items()
-    without = Cluster(**{**{name: getattr(cluster, name) for name in cluster.__dataclass_fields__}, "pins": cluster.live_pins})
-    assert without.place() == placed
+    assert replace(cluster, pins=cluster.live_pins).place() == placed
 
 
 @patient
@@ -223,3 +224,101 @@ def test_unit_slots_when_a_node_leaves_move_only_from_it(cluster: Cluster) -> No
         replicas=cluster.replicas,
     )
     assert {before.active[slot] for slot in after.active if after.active[slot] != before.active[slot]} <= {cluster.nodes[0].node_id}
+
+
+@st.composite
+def pinned_units(draw: st.DrawFn) -> Cluster:
+    """A portfolio in some slots, none in the others; pins, to the dead too; nothing is bounded or disabled."""
+    cluster = draw(clusters(plain=True))
+    slots = st.integers(0, max(cluster.slots - 1, 0))
+    return replace(
+        cluster,
+        pins=draw(st.dictionaries(slots, st.sampled_from([*IDS, GONE]), max_size=6)),
+        weights=draw(st.dictionaries(slots, st.integers(0, 1))),
+    )
+
+
+@patient
+@given(pinned_units())
+def test_balance_where_pins_allow_is_within_one_in_portfolios_and_then_in_slots(cluster: Cluster) -> None:
+    active = cluster.place().active
+    portfolios = Counter({node.node_id: 0 for node in cluster.nodes})
+    slots = Counter({node.node_id: 0 for node in cluster.nodes})
+    for slot, node_id in active.items():
+        portfolios[node_id] += cluster.weights.get(slot, 0)
+        slots[node_id] += 1
+    for slot in set(active) - set(cluster.live_pins):  # each of these might have gone elsewhere
+        if cluster.weights.get(slot, 0):
+            assert portfolios[active[slot]] - min(portfolios.values()) <= 1
+        else:
+            assert slots[active[slot]] - min(slots.values()) <= 1
+
+
+@patient
+@given(clusters())
+def test_move_in_any_cluster_is_needed(cluster: Cluster) -> None:
+    active = cluster.place().active
+    reached = balance(cluster, active)
+    for slot, node_id in cluster.previous.items():
+        if slot < cluster.slots and node_id in cluster.enabled and slot not in cluster.live_pins and active[slot] != node_id:
+            assert balance(cluster, {**active, slot: node_id}) > reached
+
+
+@patient
+@given(pinned_units(), st.data())
+def test_units_when_nodes_join_and_leave_one_by_one_move_only_to_the_new_and_from_the_gone(cluster: Cluster, data: st.DataObject) -> None:
+    # All alike: where slots differ, one that comes may leave room for another, and an empty one has to make way for it.
+    cluster = replace(cluster, weights=dict.fromkeys(range(cluster.slots), data.draw(st.integers(0, 1))))
+    nodes = list(cluster.nodes)
+    placed = cluster.place()
+    for step in range(data.draw(st.integers(1, 5))):
+        before, had = placed, {node.node_id for node in nodes}
+        if len(nodes) > 1 and data.draw(st.booleans()):
+            changed = nodes.pop(data.draw(st.integers(0, len(nodes) - 1))).node_id
+        else:
+            changed = f"node-new-{step}"
+            nodes.append(Node(changed))
+        cluster = replace(cluster, nodes=nodes)
+        placed = cluster.place_after(before.active, before.standby)
+        moved = {slot for slot in placed.active if placed.active[slot] != before.active[slot]}
+        if changed in had:
+            assert moved == {slot for slot, node_id in before.active.items() if node_id == changed}
+        else:
+            assert {placed.active[slot] for slot in moved} <= {changed}
+            assert all(slot not in cluster.live_pins for slot in moved)
+
+
+@patient
+@given(clusters(), st.data())
+def test_node_when_disabled_gives_all_and_when_enabled_again_the_balance_is_as_before(cluster: Cluster, data: st.DataObject) -> None:
+    before = cluster.place()
+    off = data.draw(st.sampled_from(sorted(cluster.enabled)))
+    without = replace(cluster, disabled={*cluster.disabled, off})
+    alone = cluster.enabled == {off}  # then the disabled ones are all there is, and none counts as disabled
+    during = without.place_after(before.active, before.standby)
+    if not alone:
+        assert off not in {*during.active.values(), *(copy for copies in during.standby.values() for copy in copies)}
+    after = cluster.place_after(during.active, during.standby)
+    assert all(after.active[slot] == node_id for slot, node_id in cluster.live_pins.items() if slot < cluster.slots)
+    if not alone and max(cluster.weights.values(), default=0) <= 1 and not any(node.capacity for node in cluster.nodes):
+        assert balance(cluster, after.active) == balance(cluster, before.active)
+
+
+def test_s2_8_ten_thousand_slots_on_a_thousand_nodes_when_one_joins_cost_a_search_for_each_slot_that_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes = [Node(f"node-{number}") for number in range(1_000)]
+    weights = dict.fromkeys(range(10_000), 1)
+    before = place(10_000, nodes, weights=weights)
+    searches = Counter[str]()
+    best = placement._Board._best
+
+    def counted(board: placement._Board, weight: int) -> int:
+        searches["best"] += 1
+        return best(board, weight)
+
+    monkeypatch.setattr(placement._Board, "_best", counted)
+    after = place(10_000, [*nodes, Node("new")], weights=weights, previous=before.active, previous_standby=before.standby)
+    moved = sum(after.active[slot] != node_id for slot, node_id in before.active.items())
+    assert moved == 9  # 10,000 on 1,001: ten each at most
+    assert searches["best"] <= 2 * moved + 10
