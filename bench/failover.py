@@ -6,6 +6,8 @@ those that moved: the first *new* order, read by a consumer; an order given agai
     kill       kill -9 of the older node, then a new node with an empty disk joins
     sigterm    SIGTERM of the older node, then the same
     join       how long the watched portfolios paused when that new node came: those that stayed on the other node, and those that moved
+    migrate    a watched portfolio moves, as `ginkgo schedule migrate` does it: until its first order from there (bench/changes.py)
+    reload     a watched portfolio takes another config: until the snapshot with the new version
 
     python -m bench.failover --repetitions 20                                    (with the peer: bench/peer.py)
     python -m bench.failover --acts kill --codes 100 1000 5000 --standbys 1 0    (takes each combination in turn)
@@ -24,7 +26,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench import peer, stage
+from bench import changes, peer, stage
 from bench.pair import Pair, Size
 from bench.process import LOOK_S
 from bench.quantiles import Quantiles, quantiles
@@ -81,18 +83,25 @@ def join(pair: Pair) -> Figures:
     return {"stayed": pause(before - moved, began, now), "moved": pause(moved, began, now), "start_to_both": both - began}
 
 
-ACTS: Mapping[str, Callable[[Pair], Figures]] = {"kill": kill, "sigterm": sigterm}
+ACTS: Mapping[str, Callable[[Pair], Figures]] = {"kill": kill, "sigterm": sigterm, "migrate": changes.migrate, "reload": changes.reload}
+ENDING = ("kill", "sigterm")
+"""After these one node is left. They are what the peer does too."""
 
 
 def repeated(pair: Pair, acts: Sequence[str], repetitions: int) -> dict[str, dict[str, Quantiles]]:
-    """Each act so often, one after the other, a new node after each."""
-    found: dict[str, list[Figures]] = {name: [] for name in [*acts, "join"]}
-    for number in range(repetitions):
+    """Each act so often, in turn; a new node joins after each that ends one."""
+    found: dict[str, list[Figures]] = {}
+
+    def note(name: str, figures: Figures) -> None:
+        found.setdefault(name, []).append(figures)
+        print(f"{len(found[name])}. {name}: {shown(figures)}", file=sys.stderr, flush=True)
+
+    for _ in range(repetitions):
         for name in acts:
-            found[name].append(ACTS[name](pair))
-            found["join"].append(join(pair))
+            note(name, ACTS[name](pair))
+            if name in ENDING:
+                note("join", join(pair))
             pair.traffic.forget(time.monotonic() - 1.0)
-            print(f"{number + 1}. {name}: {shown(found[name][-1])}; join: {shown(found['join'][-1])}", file=sys.stderr, flush=True)
     return {name: {part: quantiles([each[part] for each in figures]) for part in figures[0]} for name, figures in found.items()}
 
 
@@ -104,9 +113,10 @@ def shown(figures: Figures) -> str:
 def measure(size: Size, acts: Sequence[str], repetitions: int, with_peer: bool) -> dict[str, Any]:
     """One size, on a broker of its own; then the peer, on another."""
     result: dict[str, Any] = {"codes": size.codes, "portfolios": size.portfolios, "standbys": size.standbys, "repetitions": repetitions}
+    with_peer = with_peer and bool(set(acts) & set(ENDING))
     for who, staged in [("ours", stage.staged), *([("quix", peer.staged)] if with_peer else [])]:
         with tempfile.TemporaryDirectory() as name, staged(Path(name), size) as pair:
-            result[who] = repeated(pair, acts, repetitions)
+            result[who] = repeated(pair, acts if who == "ours" else [name for name in acts if name in ENDING], repetitions)
     return result
 
 
