@@ -349,7 +349,7 @@ class Runner:
             group.sent.append((owned.index, write, await self._send_write(owned.index, write)))
 
     async def _send_write(self, index: int, write: Write) -> Awaitable[Any]:
-        point("before_changelog")
+        point("before_changelog", self.name)
         topic = self._table(write.table).changelog_topic_name
         return await self._send(topic, write.key, write.value, index)
 
@@ -399,6 +399,8 @@ class Runner:
         point("after_ack")
         if group.generation != internals.generation(self.app):
             return  # the next owner, or we after recovery, gives these outputs again
+        if group.outputs:
+            point("before_publish", self.name)
         for stamp, output in group.outputs:
             future = asyncio.ensure_future(await self._send(output.topic, output.key, output.encode(stamp), output.partition))
             self._publishing.add(future)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 SIZE_MB = 192
-"""Of the tmpfs: some times what a node's copies take."""
+"""Of the tmpfs: much more than a node's copies take, each with its logs."""
 
 
 class Disk:
@@ -36,14 +37,10 @@ class Disk:
             self._limited = psutil.Process(pid)
             self._limited.rlimit(psutil.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY))
             return
-        with self._ballast.open("wb") as ballast:
-            block = bytes(1 << 16)
-            try:
-                while True:
-                    ballast.write(block)
-                    ballast.flush()
-            except OSError:
-                pass  # full, as it shall be
+        block = bytes(1 << 16)
+        with suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(block)  # until it is full
 
     def empty(self) -> None:
         """There is room again."""
