@@ -28,7 +28,7 @@ check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the k
 	@$(PY) -m pytest -q tests/unit/test_domain_purity.py
 
 # However make ends, kill -9 too, its benchmark is told (Linux); what the benchmark started ends with it.
-bench: $(VENV)/.installed-bench ## latency, evaluations, recovery and memory against others (15 min on a quiet machine; BENCH_ARGS: for bench.all)
+bench: $(VENV)/.installed-bench ## latency, evaluations, failover, recovery, scale and memory, against others (an hour and a quarter on a quiet machine; BENCH_ARGS: for bench.all)
 	@exec $$(command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM --) $(PY) -W ignore -m bench.all $(BENCH_ARGS)
 
 # The seed is printed; SEED=… gives the same disturbances again.

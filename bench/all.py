@@ -1,4 +1,4 @@
-"""Every benchmark in turn, on brokers of their own: progress on stderr, one table at the end. About a quarter of an hour.
+"""Every benchmark in turn, on brokers of their own: progress on stderr, one table at the end. About an hour.
 
     python -m bench.all --json figures.json        (--quick: a few seconds each, to see that all of it runs)
 
@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import backtest, evaluations, latency, memory, recovery
+from bench import backtest, evaluations, failover, latency, memory, recovery, scale
+from bench.pair import Size
 
 Row = tuple[str, str, str]
 """What, its figure, what it is compared with."""
@@ -80,17 +81,61 @@ def backtest_rows(r: Mapping[str, Any]) -> list[Row]:
     ]  # fmt: skip
 
 
+AIMS = {("kill", "total"): 10.0, ("sigterm", "total"): 2.0, ("migrate", "total"): 1.0, ("join", "stayed"): 0.5, ("reload", "total"): 0.2}
+"""Seconds at p99."""
+
+
+def failover_row(r: Mapping[str, Any]) -> list[Row]:
+    """p50 and p99 of each act and its parts, against the peer's or the aim."""
+    size = f"{r['codes']:,} codes, {r['portfolios']:,} portfolios, {'a' if r['standbys'] else 'no'} standby"
+    rows: list[Row] = []
+    for act, parts in r["ours"].items():
+        for part, found in parts.items():
+            beside = [f"aim {AIMS[act, part]:g} s"] if (act, part) in AIMS else []
+            if peer := r.get("quix", {}).get(act, {}).get(part):
+                beside.append(f"{found['p50'] / max(peer['p50'], 0.001):.2f} x Quix ({peer['p50']:.2f} / {peer['p99']:.2f} s)")
+            rows.append((f"{act}, {part.replace('_', ' ')}, {size}", f"{found['p50']:.2f} / {found['p99']:.2f} s", "; ".join(beside)))
+    return rows
+
+
+def scale_row(r: Mapping[str, Any]) -> list[Row]:
+    """CPU of the placement and of a price update in the router."""
+    rows: list[Row] = []
+    for row in r["placement"]:
+        what = f"placement, {row['slots']:,} slots, {row['nodes']:,} nodes"
+        rows.append((what, f"{row['first_ms']:.0f} ms", f"placed again {row['again_ms']:.0f} ms"))
+    for row in r["router"]:
+        what = f"router, {row['slots']:,} slots that want {row['wanted']:,} of {row['codes']:,} codes"
+        rows.append((what, f"{row['us_per_update']:.1f} us", f"an update; {row['us_per_copy']:.2f} us a copy of it"))
+    return rows
+
+
+def takeovers(quick: bool) -> list[Size]:
+    """The sizes at which a killed node's recovery is measured."""
+    if quick:
+        return [Size(standbys=0)]
+    both = [Size(codes, portfolios, standbys) for codes, portfolios in ((100, 10), (5_000, 10), (1_000, 1_000)) for standbys in (1, 0)]
+    return [Size(standbys=0), *both]
+
+
 def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[[Mapping[str, Any]], list[Row]]]]:
     """What is measured, in order."""
     seconds, rounds = (6.0, 1) if quick else (15.0, 3)
     ticks, quix_ticks = (200_000, 150_000) if quick else (500_000, 350_000)
     load, watched = (5.0, 5.0) if quick else (30.0, 60.0)
+    repetitions = 1 if quick else 20
     return [
         *((f"latency {t}", lambda t=t: latency.measure(t, seconds, rounds), latency_row) for t in (1_000, 5_000)),
         *((f"evaluations {c}", lambda c=c: evaluations.measure(c, ticks, quix_ticks), evaluation_row) for c in (500, 5_000)),
         *((f"recovery {c}", lambda c=c: recovery.measure(c, 0.0), recovery_row) for c in (100, 1_000, 5_000)),
         ("recovery under load", lambda: recovery.measure(5_000, load), recovery_row),
         ("backtest", lambda: backtest.measure(quick), backtest_rows),
+        ("failover", lambda: failover.measure(Size(), [*failover.ACTS], repetitions, True), failover_row),
+        *(
+            (f"failover {size}", lambda size=size: failover.measure(size, ["kill"], repetitions, False), failover_row)
+            for size in takeovers(quick)
+        ),
+        ("scale", scale.measure, scale_row),
         ("memory", lambda: memory.measure(5_000, 1_000, watched), memory_row),
     ]
 
