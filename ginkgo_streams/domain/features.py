@@ -26,7 +26,7 @@ class Feature(NamedTuple):
 
 def _divided(above: NDArray[Any], below: NDArray[Any]) -> Column:
     """NaN where below is 0."""
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0), np.float64)
 
 
 def _far(w: Windows, mark: NDArray[Any]) -> Column:

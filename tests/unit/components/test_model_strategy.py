@@ -88,10 +88,14 @@ def test_model_fitted_to_real_bars_then_says_what_numpy_says(tmp_path: Path) -> 
 
 
 def test_feature_that_is_not_finite_then_the_code_is_left_out(tmp_path: Path) -> None:
-    path = export(tmp_path / "m.onnx", np.array([0.0, 5.0]), np.array([1.0]))  # always 0.993
-    strategy = made(path, features=["volume_ratio_1"])
+    less, cast = helper.make_node("Less", ["x", "zero"], ["less"]), helper.make_node("Cast", ["less"], ["p"], to=TensorProto.FLOAT)
+    shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["codes", 1]) for name in ("x", "p")]
+    zero = numpy_helper.from_array(np.zeros(1, np.float32), "zero")
+    graph = helper.make_graph([less, cast], "below", shapes[:1], shapes[1:], [zero])  # 0 for what is not below 0, and so for NaN
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    strategy = made(tmp_path / "m.onnx", features=["volume_ratio_1"], sell_below=0.0)
     bars: dict[str, list[float | Bar]] = {CODE: [Bar(10, 10, 10, 10, 0), Bar(10, 10, 10, 10, 5)], OTHER: [10.0, 10.0]}
-    assert [signal.code for _, signal in try_strategy(strategy, bars)] == [OTHER]
+    assert [signal.code for _, signal in try_strategy(strategy, bars, held={CODE: 100, OTHER: 100})] == [OTHER]
 
 
 def test_half_filled_window_then_says_nothing(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ def test_ratio_by_hand(ratio: float, volume: int) -> None:
 
 
 def test_ratio_when_shares_are_held_then_counts_them_too() -> None:
-    desk = held(config=config(sizer="RatioSizer", sizer_params={"ratio": 0.1}), volume=900)
-    desk.quote("10:00:00", 11.0)  # 900 shares are worth 900 more: 100,894.9 in all; 10,089.49 pay 900 at 11.11? they are 9,999
-    assert [order.volume for order in desk.signal("10:00:03", 10.0, BUY, OTHER).orders] == [900]
+    desk = held(config=config(sizer="RatioSizer", sizer_params={"ratio": 0.102}), volume=1000)
+    # 10.2 % of the free cash of 89,994.90 pay 900 shares at 10.10; of all, 100,994.90 at a price of 11.00, they pay 1,000
+    desk.quote("10:00:00", 11.0)
+    assert [order.volume for order in desk.signal("10:00:03", 10.0, BUY, OTHER).orders] == [1000]
 
 
 def bar(day: int, close: float, high: float, low: float) -> tuple[str, list[int]]:

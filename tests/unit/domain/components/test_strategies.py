@@ -38,6 +38,11 @@ def test_mean_reversion_by_hand() -> None:
     assert said("MeanReversionStrategy", closes, held=100, period=3, entry_z=1.4, exit_z=0.8) == [(4, SELL), (5, SELL)]
 
 
+def test_mean_reversion_when_a_fall_goes_on_then_buys_once() -> None:
+    # of 10 10 9 z is -1.414, of 10 9 8 it is -1.225: below -1.2 still, and no new fall
+    assert said("MeanReversionStrategy", [10, 10, 10, 9, 8], period=3, entry_z=1.2) == [(3, BUY)]
+
+
 def test_momentum_by_hand() -> None:
     # over 2 closes: 10.2 is +2 %, 10.5 is +5 % of 10, 10.8 is +5.9 % of 10.2 (no new rise to 5), 10.5 is 0 of 10.5
     closes: list[float | Bar] = [10, 10, 10.2, 10.5, 10.8, 10.5]
