@@ -97,7 +97,11 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     def fenced_table(self, name: str, partitions: int) -> FencedTable:
         """Declare a table of raw keys and values."""
-        table = self.Table(name, partitions=partitions, key_type=bytes, value_type=bytes, options=dict(SMALL_ROCKSDB))
+        # standby_buffer_size: Faust applies a standby's records when it has so many, by default 1,000. Those it still holds when the
+        # owner dies are read again from Kafka then, which is what a standby is there to save.
+        table = self.Table(
+            name, partitions=partitions, key_type=bytes, value_type=bytes, standby_buffer_size=1, options=dict(SMALL_ROCKSDB)
+        )
         assert isinstance(table, FencedTable)
         return table
 
