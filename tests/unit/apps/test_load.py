@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
+from typing import Any
 
-from ginkgo_streams.apps.load import LOAD_LOOKS, QUEUE, QUEUE_LOOKS, Gauge, Gauges, Trouble
+import pytest
+from faust.types import TP
+
+from ginkgo_streams.apps.load import LOAD_LOOKS, QUEUE, QUEUE_LOOKS, Gauge, Gauges, Trouble, waiting
+from ginkgo_streams.engine import internals
 
 GB = 1 << 30
 
 
-def look(gauges: Gauges, waiting: dict[int, int] | None = None, cpu: float = 0.0, memory: int = 0, times: int = 1) -> list[Trouble]:
-    return [trouble for _ in range(times) for trouble in gauges.look(waiting or {}, lambda slot: [f"portfolio-{slot}"], cpu, memory)]
+def look(gauges: Gauges, events: dict[int, int] | None = None, cpu: float = 0.0, memory: int = 0, times: int = 1) -> list[Trouble]:
+    return [trouble for _ in range(times) for trouble in gauges.look(events or {}, lambda slot: [f"portfolio-{slot}"], cpu, memory)]
 
 
 def test_s5_6_lag_when_above_1000_then_a_critical_alert_names_the_slot_and_its_portfolios() -> None:
@@ -59,3 +64,11 @@ def test_s3_7_processor_and_memory_when_high_for_10_looks_then_an_alert_each() -
 def test_gauge_when_it_falls_to_the_lower_level_then_it_does_not_rise() -> None:
     gauge = Gauge(QUEUE, 1)
     assert [gauge.rises(value) for value in (990, 800, 0, 800, 990)] == [True, False, False, True, True]
+
+
+def test_waiting_when_inputs_lie_in_kafka_then_those_not_taken_are_counted_over_all_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = {TP("ticks", 3): 1_500, TP("orders", 3): 10, TP("ticks", 4): 7}
+    monkeypatch.setattr(internals, "highwater", lambda app, tp: ends.get(tp))
+    slots = {3: SimpleNamespace(delivered={"ticks": 499}), 4: SimpleNamespace(delivered={"ticks": 6, "orders": -1})}
+    runner: Any = SimpleNamespace(slots=slots, inputs=("ticks", "orders"))
+    assert waiting(None, runner) == {3: 1_000 + 10, 4: 0}
