@@ -97,6 +97,38 @@ def test_stop_when_nobody_runs_then_exit_1_at_once_and_told_that_the_command_wai
     assert [command.command_type for _, _, command in control(running.portfolio_id)] == ["portfolio.stop"]
 
 
+def test_update_when_the_portfolio_refuses_then_exit_1_at_once_with_its_reason(
+    settings: Settings, store: PortfolioStore, ginkgo: Program, answering: Answering
+) -> None:
+    running = snapshot(config=CONFIG, positions=[])
+    SnapshotStore(store.engine).save([running])
+    reason = "version is 2, but it has version 2 and the next is 3; look at that and change it"  # another was faster
+
+    def refusing(command: ControlCommand) -> Snapshot | None:
+        if command.target_id != running.portfolio_id:
+            return None  # of another test: the topic is the session's
+        assert (command.command_type, command.params["version"]) == ("portfolio.reload", 2)
+        assert command.params["config"]["strategy"]["params"] == {"short_period": 6}
+        refusal = {"command_id": command.command_id, "reason": reason}
+        return snapshot(command.target_id, config=CONFIG, version=2, positions=[], refusals=[refusal])
+
+    with answering(refusing):
+        result = ginkgo("portfolio", "update", running.portfolio_id, "--set", "strategy.params.short_period=6")
+    assert (result.code, result.err) == (1, f"[ERROR] Portfolio {running.portfolio_id} refused the new version: {reason}\n")
+
+
+def test_update_when_nobody_runs_then_exit_1_at_once_and_told_that_the_command_waits(
+    settings: Settings, store: PortfolioStore, ginkgo: Program, control: Callable[[str], Sent]
+) -> None:
+    running = snapshot(config=CONFIG)
+    SnapshotStore(store.engine).save([running])
+    result = ginkgo("portfolio", "update", running.portfolio_id, "--set", "strategy.params.short_period=6", "--reason", "why not")
+    assert result.code == 1
+    assert "No execution node and no livecore is running: the command waits in Kafka" in result.err
+    ((_, key, command),) = control(running.portfolio_id)
+    assert (key.decode(), command.command_type, command.params["reason"]) == (running.portfolio_id, "portfolio.reload", "why not")
+
+
 def test_delete_when_it_holds_positions_then_refused_unless_forced(settings: Settings, store: PortfolioStore) -> None:
     stopped = snapshot(status="stopped")
     SnapshotStore(store.engine).save([stopped])

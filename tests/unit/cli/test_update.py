@@ -149,3 +149,5 @@ def test_named_when_a_risk_manager_stands_twice_then_its_place_is_its_number() -
     twice = {"risk_managements": [{"name": "R", "params": {"x": 1}}, {"name": "R", "params": {"x": 2}}]}
     other = edited(twice, {"risk_managements.1.params.x": 3})
     assert [(path, each.before, each.after) for path, each in named(twice, other)] == [("risk_managements.1.params.x", [2], [3])]
+    with pytest.raises(BadPath, match="'R' is more than one of R, R"):
+        edited(twice, {"risk_managements.R.params.x": 3})
