@@ -16,7 +16,7 @@ import uvloop
 
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.assignor import NodeAssignor
-from ginkgo_streams.engine.fatal import cannot_start, die
+from ginkgo_streams.engine.fatal import cannot_start, die, stop_within
 from ginkgo_streams.engine.members import Member, member_url, members
 from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 from ginkgo_streams.engine.runner import Runner
@@ -24,6 +24,10 @@ from ginkgo_streams.engine.table import SMALL_ROCKSDB, FencedTable
 from ginkgo_streams.engine.watchdog import watch
 
 log = logging.getLogger("ginkgo.engine")
+
+STOP_S = 50.0
+"""Longest stop. Without a broker Faust flushes its producer and leaves its group for ever; what counts was made durable before that, or is
+the next owner's to do again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Give the slots back while we are still a member, then let Faust leave the group."""
+        stop_within(STOP_S)
         internals.cancel_quietly(self._watchdog)
         if self._is_whole:  # else it is stopped in its start: there is nothing to give back, and no producer to say so with
             for step in self.before_stop:
