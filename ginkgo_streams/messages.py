@@ -471,7 +471,13 @@ def _decoded(data: bytes | None, decoder: Any) -> Any:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadMessage(str(error)) from error
+        raise BadMessage(f"{error}{_on_version(error, decoder)}") from error
+
+
+def _on_version(error: Exception, decoder: Any) -> str:
+    """What to do where it is the version that is wrong."""
+    place = "`$[3]`" if decoder is _ticks_decoder else "_v`"
+    return ": its version is not one that this release reads; upgrade the process that reads it" if str(error).endswith(place) else ""
 
 
 # ---- between wire and kernel -----------------------------------------------------------------------------------

@@ -15,18 +15,26 @@ OWNED = b"\x00owned"
 RESERVED = b"\x00"
 
 
+VERSION = 1
+"""Of all that this release stores, envelopes and payloads alike. When to raise it: docs/architecture.md, "Changing what is stored"."""
+
+
+class LaterVersion(Exception):
+    """A value that a later release wrote. It is left as it is: reading it wrong, and writing it again, would lose what it says."""
+
+
 class Envelope(msgspec.Struct, array_like=True, frozen=True):
     """A value as it stands in the changelog and in RocksDB.
 
     (epoch, seq) orders the writes of a key over all its owners. `applied`: input topic to the last offset folded
-    into the value. An empty payload means the key is gone.
+    into the value. An empty payload means the key is gone. v: the version of the release that wrote it.
     """
 
     epoch: int
     seq: int
     applied: dict[str, int]
     payload: bytes
-    v: int = 1
+    v: int = VERSION
 
 
 class SlotState(msgspec.Struct, array_like=True):
@@ -46,8 +54,11 @@ def seal(epoch: int, seq: int, applied: Mapping[str, int], payload: bytes) -> by
 
 
 def unseal(value: bytes) -> Envelope:
-    """A value from its bytes. Raises msgspec.DecodeError."""
-    return _decoder.decode(value)
+    """A value from its bytes. Raises LaterVersion, msgspec.DecodeError."""
+    envelope = _decoder.decode(value)
+    if envelope.v > VERSION:
+        raise LaterVersion(f"a value of version {envelope.v} of a later release, this one reads {VERSION} at most: upgrade this process")
+    return envelope
 
 
 def seal_slot(state: SlotState) -> bytes:

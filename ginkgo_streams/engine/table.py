@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import faust
+import msgspec
 
-from ginkgo_streams.engine.envelope import CLAIM, RESERVED, unseal
+from ginkgo_streams.engine.envelope import CLAIM, RESERVED, LaterVersion, unseal
+from ginkgo_streams.engine.fatal import die
 from ginkgo_streams.engine.internals import LocalCopy
 
 if TYPE_CHECKING:
@@ -79,7 +81,10 @@ class FencedTable(faust.Table):  # type: ignore[misc]
             by_partition[event.message.partition].append(event.message)
         for partition, messages in by_partition.items():
             copy = LocalCopy(self, partition)
-            puts, deletes, refused = accept(copy, ((m.key, m.value) for m in messages))
+            try:
+                puts, deletes, refused = accept(copy, ((m.key, m.value) for m in messages))
+            except (LaterVersion, msgspec.DecodeError) as error:
+                die(f"{self.name}-{partition}: its changelog cannot be read: {error}", error)
             copy.write(puts.items(), deletes, offset=messages[-1].offset)
             if refused and self.runner is not None:
                 self.runner.count_refused(f"{self.name}-{partition}", refused)
