@@ -293,8 +293,8 @@ class InterestUpdate(Message, tag="interest.update", kw_only=True):
 
 
 class ScheduleUpdate(Message, tag="schedule_update", kw_only=True):
-    """A pin (slot to node), a disabled node, a halt (`subject`: its target, `value`: its number, `mode`, `command_id`), or the base of an app's epochs (`value`); `active` false takes it
-    back. Key: "kind:subject"."""
+    """A pin (slot to node), a disabled node, a halt (`subject`: its target, `value`: its number, `mode`, `command_id`), or the base of
+    an app's epochs (`value`); `active` false takes it back. Key: "kind:subject"."""
 
     kind: Literal["pin", "disabled", "halt", "epoch", "rebalance", "node"]
     subject: str

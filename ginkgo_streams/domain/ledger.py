@@ -125,8 +125,10 @@ def check(ledger: Ledger, orders: Iterable[OpenOrder], codes: Iterable[str] | No
     """Raise LedgerBroken unless the invariants hold. codes: whose positions to look at, None for all (and their sums)."""
     orders = list(orders)
     if ledger.cash + ledger.frozen + ledger.bought - ledger.sold + ledger.fees - ledger.income != ledger.initial:
-        raise LedgerBroken(f"cash {ledger.cash} + frozen {ledger.frozen} + bought {ledger.bought} - sold {ledger.sold} + fees {ledger.fees} - income {ledger.income}"
-                           f" is not the initial cash {ledger.initial}")  # fmt: skip
+        raise LedgerBroken(
+            f"cash {ledger.cash} + frozen {ledger.frozen} + bought {ledger.bought} - sold {ledger.sold} + fees {ledger.fees}"
+            f" - income {ledger.income} is not the initial cash {ledger.initial}"
+        )
     frozen = sum(order.frozen for order in orders)
     if ledger.cash < 0 or ledger.frozen < 0 or ledger.frozen != frozen:
         raise LedgerBroken(f"cash {ledger.cash}, frozen {ledger.frozen}, but open orders hold {frozen}")

@@ -90,7 +90,10 @@ def all_at(pipeline: Pipeline, time: str, cny: float, settle: bool = True, **oth
 def other_messages() -> list[tuple[str, bytes, bytes]]:
     """(topic, key, value) of the kinds that no story of portfolios has."""
     time = "2026-11-23T02:00:00.000Z"
-    events = [m.NodeOnline(timestamp=time, node_id="node-1"), m.NodeOffline(timestamp=time, node_id="node-1", reason="stopped")]
+    events: list[m.NodeOnline | m.NodeOffline] = [
+        m.NodeOnline(timestamp=time, node_id="node-1"),
+        m.NodeOffline(timestamp=time, node_id="node-1", reason="stopped"),
+    ]
     updates = [
         m.ScheduleUpdate(timestamp=time, kind="pin", subject="3", node_id="node-1", reason="by hand", issued_by="me"),
         m.ScheduleUpdate(timestamp=time, kind="disabled", subject="node-1", active=False),

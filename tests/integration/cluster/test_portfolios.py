@@ -1,4 +1,4 @@
-"""A portfolio's life on one node and one livecore, by the command line: scenarios 1.1, 2.1 to 2.3, 2.6, 2.7, 6.11, and the audit at the end."""
+"""A portfolio's life on one node and one livecore, by command: scenarios 1.1, 2.1-2.3, 2.6, 2.7, 6.11, and the audit at the end."""
 
 from __future__ import annotations
 
