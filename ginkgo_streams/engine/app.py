@@ -122,6 +122,14 @@ class EngineApp(faust.App):  # type: ignore[misc]
         """The group as the last assignment had it; empty before the first."""
         return members(self.assignor.changelog_distribution, self.runners[0].tables[0].changelog_topic_name)
 
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:
+        """A stream's buffer, which keeps what it holds when the flow resumes.
+
+        Faust empties it then, a moment after it has sought the inputs: what had already arrived from there would be lost without a
+        word, and its partition stand still. What is older than the assignment is known by its generation and its offset.
+        """
+        return super().FlowControlQueue(maxsize, clear_on_resume=False)
+
     def _new_web(self) -> internals.WebServer:
         return internals.WebServer(self)
 

@@ -261,6 +261,19 @@ def highwater(app: Any, tp: TP) -> int | None:
     return None if value is None else int(value)
 
 
+async def end_offsets(app: Any, tps: Sequence[TP]) -> dict[TP, int]:
+    """Where partitions end, as the broker says. Raises KafkaError, or AssertionError where the consumer is not there.
+
+    Asked in the consumer's thread, but not through its queue of calls, which a call that hangs would hold up.
+    """
+    thread = app.consumer._thread
+    consumer = thread._ensure_consumer()
+    wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+    asked = asyncio.run_coroutine_threadsafe(consumer.end_offsets(wanted), thread.thread_loop)
+    found = await asyncio.wrap_future(asked)
+    return {TP(tp.topic, tp.partition): int(offset) for tp, offset in found.items()}
+
+
 class LocalCopy:
     """The RocksDB copy of one partition of a table, by raw keys."""
 

@@ -135,6 +135,11 @@ class Runner:
         value = None if raw.startswith(RESERVED) else internals.LocalCopy(self.tables[0], index).get(raw)
         return None if value is None else unseal(value)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something was taken that is not durable or not published yet."""
+        return bool(self._inbox or self._pending or self._publishing)
+
     def backlog(self) -> int:
         """Inputs taken and not yet applied."""
         return len(self._inbox)

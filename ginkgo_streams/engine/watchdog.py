@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from ginkgo_streams.engine import internals
@@ -25,28 +26,44 @@ Place = tuple[str, int, str]
 async def watch(app: Any, runners: list[Runner]) -> None:
     """Look every few seconds, for ever: one partition that stands still is enough."""
     standing: dict[Place, tuple[int, int]] = {}
-    while True:
-        await asyncio.sleep(LOOK_S)
-        standing = look(standing, behind(app, runners))
-        for place, (_, looks) in standing.items():
-            if looks >= STUCK_LOOKS:
-                die(f"no progress for {STUCK_LOOKS * LOOK_S:g} s although there is work: {place}")
+    try:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            standing = look(standing, await behind(app, runners))
+            for place, (_, looks) in standing.items():
+                if looks >= STUCK_LOOKS:
+                    die(f"no progress for {STUCK_LOOKS * LOOK_S:g} s although there is work: {place}")
+    except Exception as error:
+        die(f"watchdog: {type(error).__name__}: {error}", error)
 
 
 def look(before: Mapping[Place, tuple[int, int]], now: Mapping[Place, int]) -> dict[Place, tuple[int, int]]:
     """For each place that is behind: where it stands, and at how many looks in a row it stood there."""
-    return {place: (at, before[place][1] + 1 if before.get(place, (-1, 0))[0] == at else 1) for place, at in now.items()}
+    return {place: (at, before[place][1] + 1 if place in before and before[place][0] == at else 1) for place, at in now.items()}
 
 
-def behind(app: Any, runners: list[Runner]) -> dict[Place, int]:
+async def behind(app: Any, runners: list[Runner]) -> dict[Place, int]:
     """Where there is something to do, and how far it has got."""
     found: dict[Place, int] = {}
+    ends = await _ends(app, [TP(topic, index) for runner in runners for index in runner.slots for topic in runner.inputs])
     if app.rebalancing or app.in_recovery:
         found["app", 0, ""] = sum(runner.progress for runner in runners) + internals.generation(app)
     for runner in runners:
         for index, owned in runner.slots.items():
             for topic in runner.inputs:
-                end, at = internals.highwater(app, TP(topic, index)), owned.delivered.get(topic, -1)
-                if end is not None and end > at + 1:
+                at = owned.delivered.get(topic, -1)
+                if ends.get(TP(topic, index), 0) > at + 1:
                     found[runner.name, index, topic] = at
+        if runner.waiting:
+            found[runner.name, -1, ""] = runner.progress
     return found
+
+
+async def _ends(app: Any, tps: list[TP]) -> dict[TP, int]:
+    """Where inputs end. Asked of the broker, for what a consumer that stopped fetching knows of it is old or nothing; where it does
+    not answer there is nothing that one could be behind of."""
+    try:
+        async with asyncio.timeout(LOOK_S):
+            return await internals.end_offsets(app, tps) if tps else {}
+    except (TimeoutError, KafkaError):
+        return {}

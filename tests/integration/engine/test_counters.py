@@ -137,6 +137,16 @@ def test_counters_a_bug_ends_the_process_before_the_ack_and_the_mended_one_count
     toys.audit()
 
 
+def test_counters_consumer_that_stops_fetching_before_it_saw_anything_ends_the_process(toys: ToyCluster) -> None:
+    toys.feed(40)
+    deaf = toys.node("n1", TOY_DEAF="1")
+    assert deaf.wait_dead() == 70
+    assert "no progress" in deaf.text()
+    toys.node("n1")
+    toys.settle()
+    toys.audit()
+
+
 def test_counters_black_hole_that_delivers_late_counts_nothing_of_it(proxied_kafka: ProxiedKafka, tmp_path: Path) -> None:
     toys = ToyCluster(proxied_kafka.broker.bootstrap, tmp_path)
     try:

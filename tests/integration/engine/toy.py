@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ginkgo_streams.engine import watchdog
 from ginkgo_streams.engine.app import AppSettings, EngineApp, consume, run
 from ginkgo_streams.engine.internals import request_rejoin, send
 from ginkgo_streams.engine.provision import provision
@@ -107,12 +108,22 @@ class RejoinsOnce(Runner):
         request_rejoin(self.app)
 
 
+class Deaf(Runner):
+    """Fetches nothing any more once its slots are loaded, and is watched closely."""
+
+    async def load(self) -> None:
+        await super().load()
+        watchdog.LOOK_S = 0.3
+        thread = self.app.consumer._thread
+        thread.thread_loop.call_soon_threadsafe(thread._consumer._fetcher._fetch_task.cancel)
+
+
 def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     """The app of one node."""
     app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir))
     topic = app.raw_topic(INPUT)
     tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
-    kind = RejoinsOnce if "TOY_REJOIN" in os.environ else Runner
+    kind = RejoinsOnce if "TOY_REJOIN" in os.environ else Deaf if "TOY_DEAF" in os.environ else Runner
     runner = kind(
         app, "toy", tables, Counters, [INPUT],
         claims=lambda index: [(OUTPUT, index)],

@@ -19,3 +19,7 @@ def test_look_place_that_caught_up_begins_anew() -> None:
     standing = look(look({}, {A: 3}), {})
     assert standing == {}
     assert look(standing, {A: 3}) == {A: (3, 1)}
+
+
+def test_look_place_of_which_nothing_was_ever_taken_is_counted_from_its_first_look() -> None:
+    assert look(look({}, {A: -1}), {A: -1}) == {A: (-1, 2)}
