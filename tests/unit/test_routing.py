@@ -125,6 +125,22 @@ def test_idle_slot_when_a_tick_comes_then_it_is_sent_at_once_and_the_next_waits_
     run(test)
 
 
+def test_router_step_that_comes_in_parts_goes_out_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "GATHER_S", 0.5)
+
+    async def test() -> None:
+        gate = Gate()
+        router = Router(fixed({0: "*"}), gate, window_s=10)
+        added = []
+        for number in range(12):
+            added.append(router.add(quotes("A", seq=number)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*added)
+        assert [len(codes) for codes in gate.codes(0)] == [12]
+
+    run(test)
+
+
 def test_future_of_an_add_when_one_of_its_slots_is_not_acknowledged_then_not_done() -> None:
     async def test() -> None:
         slow = Gate(open_=False)
