@@ -324,14 +324,17 @@ class Runner:
                 if item.generation == generation and self._accepting:
                     by_slot.setdefault(item.partition, []).append(item)
             for index, arrived in by_slot.items():
+                if generation != internals.generation(self.app) or not self._accepting:
+                    break  # these slots are no longer those that the inputs were for
                 if (owned := self.slots.get(index)) is not None:
                     taken = owned.apply_all(arrived)
                     self.progress += taken
                     self.counts["out_of_turn"] += len(arrived) - taken
-            point("after_apply")
+                    point("after_apply")
+                    if owned.pending:  # at once: an order need not wait for what the other slots have to do
+                        await self._send_group(arrived[0].timestamp)
             ended = time.monotonic()
             spent = ended - began
-            await self._send_group(items[0].timestamp if items else 0.0)
 
     async def _send_group(self, oldest: float) -> None:
         async with self._sending:
