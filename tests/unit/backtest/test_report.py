@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from ginkgo_streams.backtest.report import write_report
 from ginkgo_streams.backtest.report.charts import monthly_returns
@@ -70,12 +71,8 @@ def test_text_of_a_users_when_it_is_markup_then_it_stays_text(made: tuple[Path, 
 
 @pytest.fixture
 def page(made: tuple[Path, Result, Plan]) -> Iterator[tuple[Any, list[str]]]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        try:
-            browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"))  # None: the one that playwright installed
         context = browser.new_context(offline=True)
         opened = context.new_page()
         errors: list[str] = []
