@@ -2,7 +2,7 @@
 
     python -m tests.scenarios.recording NAME
 
-writes tests/scenarios/recorded/NAME.json.gz, once for each release whose state or messages differ from the last one's. A recording is
+writes tests/scenarios/recordings/NAME.json.gz, once for each release whose state or messages differ from the last one's. A recording is
 never made again by later code: that would test nothing.
 """
 
@@ -20,7 +20,7 @@ from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.topics import EVENTS, SCHEDULE
 from tests.scenarios.harness import CHINEXT, CODE, OTHER, OTHER_PID, PID, Pipeline, config, price, script
 
-FOLDER = Path(__file__).with_name("recorded")
+FOLDER = Path(__file__).with_name("recordings")
 RULES = ExchangeSettings(reject_rate=0.2, seed=6)
 """One order of the story is rejected."""
 
