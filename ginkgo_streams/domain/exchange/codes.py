@@ -29,7 +29,8 @@ class Codes:
 
     def put(self, code: str, state: CodeState) -> None:
         """Keep a code's state."""
-        self._columns[:, self.row(code)] = (state.ts, state.seq, state.price, state.day, state.prev_close, state.bid, state.ask)
+        row = self.row(code)  # first: a new code may make the columns longer, which are then others
+        self._columns[:, row] = (state.ts, state.seq, state.price, state.day, state.prev_close, state.bid, state.ask)
 
     def row(self, code: str) -> int:
         """The row of a code, made where it is new."""
