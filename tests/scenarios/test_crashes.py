@@ -184,6 +184,21 @@ def quiet(seed: int) -> dict[str, Any]:
     return found
 
 
+def troubled(steps: Iterator[Step], trouble: Sequence[tuple[int, list[int]]]) -> Pipeline:
+    """A course to its end, with trouble behind some of its steps: (number of the step, what happens there). The books agree."""
+    pipeline = started()
+    for number, step in enumerate(steps):
+        step(pipeline)
+        for at, numbers in trouble:
+            if at == number:
+                for each in numbers:
+                    meddle(pipeline, each)
+        pipeline.settle()
+    finish(pipeline)
+    agree(pipeline)
+    return pipeline
+
+
 QUIET: dict[int, dict[str, Any]] = {}
 NUMBERS = st.integers(0, 2**24)
 
@@ -193,16 +208,7 @@ NUMBERS = st.integers(0, 2**24)
 def test_s9_1_any_crash_and_redelivery_between_two_ticks_changes_no_order_no_fill_and_no_cash(
     seed: int, trouble: list[tuple[int, list[int]]]
 ) -> None:
-    pipeline = started()
-    for number, step in enumerate(course(seed, together=False)):
-        step(pipeline)
-        for at, numbers in trouble:
-            if at == number:
-                for each in numbers:
-                    meddle(pipeline, each)
-        pipeline.settle()
-    finish(pipeline)
-    agree(pipeline)
+    pipeline = troubled(course(seed, together=False), trouble)
     if seed not in QUIET:
         QUIET[seed] = quiet(seed)
     assert outcome(pipeline) == QUIET[seed]
@@ -269,6 +275,23 @@ def until(place: Place, topic: str) -> Pipeline:
     return pipeline
 
 
+def ended_after(pipeline: Pipeline, place: Place, steps: int, whole: bool, wakes: bool) -> bool:
+    """The owner of a place commits (whole: a checkpoint) and ends after so many steps of it; another takes over, and it wakes up or not.
+    Whether the commit has fewer steps than that."""
+    process = pipeline.processes[place]
+    if whole:
+        process.checkpoint()
+    else:
+        process.group()
+    done = sum(process.ack() or process.finish() for _ in range(steps))
+    pipeline.start(place)
+    pipeline.settle()
+    if wakes:
+        process.drain()
+        pipeline.settle()
+    return done < steps
+
+
 PLACES = [
     (("portfolios", slot_of(PID)), TICKS), (("portfolios", slot_of(PID)), FEEDBACK), (("gateway", slot_of(PID)), SUBMISSION),
     (("exchange", 1), SIM_ORDERS), (("exchange", 1), MARKET_DATA),
@@ -286,17 +309,7 @@ def test_s9_1_owner_that_ends_after_any_step_of_its_commit_leaves_one_order_and_
         pipeline = until(place, topic)
         process = pipeline.processes[place]
         process.take(topic, process.waiting(topic))
-        if whole:
-            process.checkpoint()
-        else:
-            process.group()
-        done = sum(process.ack() or process.finish() for _ in range(steps))
-        ended = done < steps
-        pipeline.start(place)
-        pipeline.settle()
-        if wakes:
-            process.drain()
-            pipeline.settle()
+        ended = ended_after(pipeline, place, steps, whole, wakes)
         pipeline.send(price("10:00:07", 10.0, volume=4_000))
         pipeline.send(price("10:00:08", 10.0))
         assert len({order.order_id for order in pipeline.orders()}) == 1

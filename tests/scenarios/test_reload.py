@@ -13,7 +13,21 @@ from ginkgo_streams import messages as m
 from ginkgo_streams.topics import CONTROL, INTEREST
 from tests.scenarios.harness import CHINEXT, CODE, OTHER, PID, Pipeline, config, held, opened, price, script, slot_of
 from tests.scenarios.script import FRIDAY
-from tests.scenarios.test_crashes import CONFIGS, DAYS, NUMBERS, THIRD_PID, Step, agree, course, finish, meddle, outcome, started
+from tests.scenarios.test_crashes import (
+    CONFIGS,
+    DAYS,
+    NUMBERS,
+    THIRD_PID,
+    Step,
+    agree,
+    course,
+    ended_after,
+    finish,
+    meddle,
+    outcome,
+    started,
+    troubled,
+)  # fmt: skip
 
 PLACE = ("portfolios", slot_of(PID))
 BUY = {"10:00:03": f"buy {CODE}"}
@@ -123,17 +137,7 @@ def test_s2_3_owner_that_ends_after_any_step_of_a_reload_leaves_one_new_version_
         process = pipeline.processes[PLACE]
         reload(pipeline, 2, after, settle=False)
         process.take(CONTROL)
-        if whole:
-            process.checkpoint()
-        else:
-            process.group()
-        done = sum(process.ack() or process.finish() for _ in range(steps))
-        ended = done < steps
-        pipeline.start(PLACE)
-        pipeline.settle()
-        if wakes:
-            process.drain()
-            pipeline.settle()
+        ended = ended_after(pipeline, PLACE, steps, whole, wakes)
         pipeline.send(price("10:00:06", 10.0), price("10:00:06", 10.0, OTHER))
         pipeline.send(price("10:00:09", 10.0), price("10:00:09", 10.0, OTHER))
         snapshot = pipeline.snapshot()
@@ -211,16 +215,7 @@ def test_s2_3_any_crash_and_redelivery_around_reloads_changes_no_order_no_fill_a
     seed: int, trouble: list[tuple[int, list[int]]]
 ) -> None:
     """Reloads at night: what a portfolio saw before is durable then, so no order of topics can decide an update by another config."""
-    pipeline = started()
-    for number, step in enumerate(reloading(seed, together=False, nightly=True)):
-        step(pipeline)
-        for at, numbers in trouble:
-            if at == number:
-                for each in numbers:
-                    meddle(pipeline, each)
-        pipeline.settle()
-    finish(pipeline)
-    agree(pipeline)
+    pipeline = troubled(reloading(seed, together=False, nightly=True), trouble)
     if seed not in QUIET:
         quiet = started()
         for step in reloading(seed, together=False, nightly=True):
