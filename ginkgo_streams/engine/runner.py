@@ -333,6 +333,8 @@ class Runner:
                     point("after_apply")
                     if owned.pending:  # at once: an order need not wait for what the other slots have to do
                         await self._send_group(arrived[0].timestamp)
+            if self._accepting and any(owned.pending for owned in self.slots.values()):
+                await self._send_group(0.0)  # what was loaded has something to give again, and nothing arrived for it
             ended = time.monotonic()
             spent = ended - began
 

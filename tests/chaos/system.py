@@ -25,7 +25,8 @@ READY = {"node": "ExecutionNode ready", "livecore": "LiveCore ready"}
 TERM_S = 90.0
 """How long a process may take to end by SIGTERM when nothing is in its way any more (docs: 60 s, with a broker)."""
 USUAL_ENDS = (0, 1, 70, -9)
-"""Exit statuses after which a supervisor starts a process again, and 0. Others, as of a crash in a library, are a defect."""
+"""Exit statuses after which a supervisor starts a process again, and 0. Others, as of a crash in a library, are a defect; but a
+process told to end before its first line, while Python still loads, ends by the signal itself."""
 BROKER_TERM_S = 3.0
 """Kafka hands its partitions over before it ends, which with one broker can take as long as one waits. The round goes on."""
 DELAY_MS = (100, 2_000)
@@ -117,7 +118,8 @@ class System:
         status = worker.process.child.returncode
         self.ends[str(status)] += 1
         self.timeline.say(f"{worker.name} has ended with status {status}")
-        if status not in USUAL_ENDS:
+        unstarted = status == -signal.SIGTERM and not worker.process.lines()
+        if status not in USUAL_ENDS and not unstarted:
             raise Defect(f"{worker.name} ended with status {status}; its log is {self.log(worker.name)}")
         if status == 70:
             reason = next((line for line in reversed(worker.process.lines()) if "CRITICAL" in line), "")

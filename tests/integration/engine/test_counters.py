@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from ginkgo_streams.local.kafka import Broker
 from tests.servers.toxiproxy import ProxiedKafka
 
-from .cluster import ToyCluster
+from . import toy
+from .cluster import ToyCluster, until
 
 
 @pytest.fixture
@@ -28,6 +30,25 @@ def test_counters_one_node_counts_duplicates_once_and_puts_garbage_aside(toys: T
     assert node.stop() == 0
     toys.audit()
     assert len(toys.records("toy.dead")) == 4
+
+
+def test_counters_recovered_and_nothing_arrives_then_the_last_outputs_are_given_again_at_once(toys: ToyCluster) -> None:
+    """Unanswered orders wait for no tick: only what was loaded has something to say."""
+    first = toys.node("n1")
+    toys.feed(50)
+    toys.settle()
+    first.kill()
+    second = toys.node("n2")
+
+    def given_again() -> bool:
+        outputs = [json.loads(record.value) for record in toys.records(toy.OUTPUT)]
+        newest = max(output["epoch"] for output in outputs)
+        again = {output["counter"] for output in outputs if output["epoch"] == newest and "counter" in output}
+        return newest > 1 and again == set(toys.expected)
+
+    until(given_again, 60, second.text)
+    assert second.stop() == 0
+    toys.audit()
 
 
 POINTS = [
