@@ -173,6 +173,14 @@ class Worker(faust.Worker):  # type: ignore[misc]
             log.info("Received %s, gracefully stopping...", number.name)
         super()._schedule_shutdown(number)
 
+    def _shutdown_loop(self) -> None:
+        # All is stopped, and the status is decided. The closing loop would give signals their default back: one more SIGTERM
+        # would make a failure of a clean end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        super()._shutdown_loop()
+
 
 async def send(app: Any, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[Any]:
     """Hand a record to the producer; what is returned is done when the broker has acknowledged it.

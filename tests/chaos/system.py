@@ -118,7 +118,7 @@ class System:
         status = worker.process.child.returncode
         self.ends[str(status)] += 1
         self.timeline.say(f"{worker.name} has ended with status {status}")
-        unstarted = status == -signal.SIGTERM and not worker.process.lines()
+        unstarted = status == -signal.SIGTERM and not any("[INFO]" in line for line in worker.process.lines())
         if status not in USUAL_ENDS and not unstarted:
             raise Defect(f"{worker.name} ended with status {status}; its log is {self.log(worker.name)}")
         if status == 70:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ginkgo_streams.local.kafka import Broker
 
-from .cluster import ToyCluster
+from . import toy
+from .cluster import ToyCluster, until
 
 STOP_S = 60.0
 """What docs/operations.md gives a process to end by SIGTERM."""
@@ -32,5 +33,22 @@ def test_stop_when_the_broker_is_dead_ends_within_a_minute_and_the_counters_are_
         toys.settle()
         assert again.stop() == 0
         toys.audit()
+    finally:
+        toys.close()
+
+
+def test_stop_when_told_again_and_again_then_the_status_is_still_0(fresh_kafka: Broker, tmp_path: Path) -> None:
+    """A supervisor that asks twice does not make a failure of a clean end, however late it asks."""
+    toys = ToyCluster(fresh_kafka.bootstrap, tmp_path)
+    try:
+        node = toys.node("n1")
+        node.wait_for("OWNS", toy.SLOTS)
+
+        def told() -> bool:
+            node.process.send_signal(signal.SIGTERM)
+            return node.process.poll() is not None
+
+        until(told, STOP_S, node.text)
+        assert node.process.returncode == 0
     finally:
         toys.close()
