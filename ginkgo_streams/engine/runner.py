@@ -246,8 +246,8 @@ class Runner:
         self.on_loaded(slots)
         self._accepting = True
         self.start()
-        self._arrived.set()
         log.info("%s: %d slots loaded", self.name, len(slots))
+        await self._send_group(0.0)  # what was loaded has something to give again, and nothing may arrive for it
 
     async def _outdated(self, index: int, epoch: int, claim: bytes | None) -> bool:
         """Whether the changelog holds a greater claim than ours.
@@ -333,8 +333,6 @@ class Runner:
                     point("after_apply")
                     if owned.pending:  # at once: an order need not wait for what the other slots have to do
                         await self._send_group(arrived[0].timestamp)
-            if self._accepting and any(owned.pending for owned in self.slots.values()):
-                await self._send_group(0.0)  # what was loaded has something to give again, and nothing arrived for it
             ended = time.monotonic()
             spent = ended - began
 
