@@ -61,7 +61,12 @@ class Input:
 
 @dataclass(slots=True)
 class OwnedSlot:
-    """The slot and its bookkeeping. All methods are called from the single writer."""
+    """The slot and its bookkeeping. All methods are called from the single writer.
+
+    By input topic: delivered, the last offset handed over, counted from the committed one. applied: the last folded into the state
+    here, which a replay brings up to what it was; only that may be committed, or stand in a value of a table other than the primary.
+    floor: how far every value of the primary table reaches. horizon: how far any recovered value reaches.
+    """
 
     index: int
     epoch: int
@@ -111,7 +116,6 @@ class OwnedSlot:
 
     def recovered(self) -> None:
         """All is loaded: what the application wants to give again."""
-        self.applied = dict(self.floor)
         self._take(self.slot.recovered())
 
     def apply_all(self, items: Sequence[Input]) -> int:
@@ -226,7 +230,7 @@ class OwnedSlot:
         first, outputs, after = self.collect(now)
         stages = [[self._write(key, now) for key in stage] for stage in self.slot.touched()] or [[]]
         stale = [self._write(key, now) for key, at in self.written.items() if now - at > REWRITE_AFTER_S]
-        self.floor = dict(self.applied)
+        self.floor = _furthest(self.floor, self.applied)
         first += stages[0] + [w for w in stale if w.table == self.primary] + [self._own_record(self.floor)]
         later = [*stages[1:], [w for w in stale if w.table != self.primary]]
         self.changed = False
@@ -239,10 +243,10 @@ class OwnedSlot:
             self.written[key] = now
         else:
             self.written.pop(key, None)  # gone: nothing of it has to be kept from compaction
-        applied: Mapping[str, int] = self.applied
-        if (known := self.seen.get(key)) is not None:
-            # During a replay a value may hold more than the inputs read again so far.
-            applied = {t: max(applied.get(t, -1), known.get(t, -1)) for t in applied.keys() | known.keys()}
+        # During a replay a value may hold more than the inputs read again so far.
+        applied = _furthest(self.applied, self.seen.get(key, {}))
+        if table == self.primary:
+            applied = _furthest(applied, self.floor)
         return Write(table, name.encode(), self._seal(applied, payload))
 
     def _own_record(self, floor: Mapping[str, int]) -> Write:
@@ -256,6 +260,11 @@ class OwnedSlot:
     def _seal(self, applied: Mapping[str, int], payload: bytes) -> bytes:
         self.seq += 1
         return seal(self.epoch, self.seq, applied, payload)
+
+
+def _furthest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The greater offset of each topic."""
+    return {topic: max(one.get(topic, -1), other.get(topic, -1)) for topic in one.keys() | other.keys()}
 
 
 def _always(table: str, key: str) -> bool:

@@ -287,7 +287,7 @@ class Runner:
                 clean = await self.app.consumer.commit_done()
         except TimeoutError:
             clean = False
-        if clean or all(not owned.applied for owned in self.slots.values()):
+        if clean or all(not owned.floor for owned in self.slots.values()):
             for table in self.tables:
                 for index in self.slots:
                     internals.LocalCopy(table, index).write((), deletes=[OWNED])

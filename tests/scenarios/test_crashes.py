@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ginkgo_streams.audit.exchange import read_books
@@ -205,6 +205,7 @@ NUMBERS = st.integers(0, 2**24)
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 3), st.lists(st.tuples(st.integers(0, 45), st.lists(NUMBERS, max_size=25)), max_size=8))
+@example(0, [(36, [21458, 288628]), (37, [195])])  # a checkpoint in mid-replay: it committed what the windows did not have yet
 def test_s9_1_any_crash_and_redelivery_between_two_ticks_changes_no_order_no_fill_and_no_cash(
     seed: int, trouble: list[tuple[int, list[int]]]
 ) -> None:

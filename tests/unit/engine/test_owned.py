@@ -121,6 +121,24 @@ def test_fresh_slot_s_own_record_speaks_for_the_primary_table_only() -> None:
     assert successor.slot.seen[-1] == (2, False, True)
 
 
+def test_checkpoint_in_mid_replay_says_of_windows_and_commits_no_more_than_was_read_again() -> None:
+    first = owned()
+    for offset in range(10):
+        first.apply(item(offset))
+    first.collect(0.0)
+    successor = OwnedSlot(0, 8, Recorder(), "main")
+    successor.load_slot(first.checkpoint(0.0).first[-1].value)  # the process died before the windows were sent, and committed nothing
+    successor.delivered = {"in": -1}
+    successor.recovered()
+    for offset in range(4):
+        successor.apply(item(offset))
+    made = successor.checkpoint(0.0)
+    assert unseal(made.later[0][0].value).applied == {"in": 3}
+    assert successor.applied == {"in": 3}  # what the runner commits
+    assert unseal(made.first[-1].value).applied == {"in": 9}
+    assert unseal(successor._write(("main", "k"), 0.0).value).applied == {"in": 9}
+
+
 def test_write_during_a_replay_keeps_the_reach_of_the_recovered_value() -> None:
     first = owned()
     for offset in range(6):

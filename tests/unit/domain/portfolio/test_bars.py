@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ginkgo_streams.domain import admission
@@ -31,12 +31,18 @@ class Feed:
         self.batch: Batch | None = None
 
     def __call__(self, time: str | int, price: float, code: str = CODE, **others: float) -> Batch:
+        assert self.offer(time, price, code, **others) == []
+        assert self.batch is not None
+        return self.batch
+
+    def offer(self, time: str | int, price: float, code: str, **others: float) -> list[admission.Refusal]:
+        """An update that may be refused: why it was."""
         given = quotes([quote(time, price, code, **others)])
         rows = np.array([self.windows.row(code)], np.intp)
         taken, bounds, refused = admission.admit(self.windows, PROFILE, rows, given.data, np.zeros(1, np.bool_))
-        assert len(taken) == 1, refused
-        self.batch = admission.take(self.windows, PROFILE, rows, given.data, bounds)
-        return self.batch
+        if len(taken):
+            self.batch = admission.take(self.windows, PROFILE, rows, given.data, bounds)
+        return refused
 
     def bars(self, interval: str, field: str = "close", code: str = CODE) -> list[float]:
         """What is complete, in CNY or shares."""
@@ -193,6 +199,7 @@ STEPS = st.lists(st.tuples(st.sampled_from([CODE, OTHER]), st.integers(1, 4_000_
 
 
 @given(STEPS, st.integers(0, 40))
+@example([(CODE, 60_000, 0, False), *[(OTHER, 60_000, -28, False)] * 4, (CODE, 60_000, 0, False)], 5)  # beyond the limits of CODE
 @settings(max_examples=150, deadline=None)
 def test_windows_when_made_durable_and_loaded_at_any_point_then_go_on_as_if_nothing_was(
     steps: list[tuple[str, int, int, bool]], cut: int
@@ -208,8 +215,8 @@ def test_windows_when_made_durable_and_loaded_at_any_point_then_go_on_as_if_noth
             for name in sorted({chunk_name(each) for each in parted.windows.codes}):
                 successor.windows.load(name, parted.windows.encode(name))
             parted = successor
-        for feed in (whole, parted):
-            feed(moment, price / 100, code, volume=number, interval=MINUTE if is_bar else 0)
+        offered = [feed.offer(moment, price / 100, code, volume=number, interval=MINUTE if is_bar else 0) for feed in (whole, parted)]
+        assert offered[0] == offered[1]  # a price beyond the day's limits
     for code in whole.windows.codes:
         if code in parted.windows.index:
             assert parted.windows.encode(chunk_name(code)) == whole.windows.encode(chunk_name(code))
