@@ -212,6 +212,7 @@ def test_a_strategy_that_knows_the_future_when_checked_then_found_and_an_honest_
 
     PEEKED: dict[str, Any] = {}
     made = replace(plan(path, portfolio("Peeking")), registry=honest.registry.plus([Peeking]))
+
     def told(each: Plan) -> Machine:
         PEEKED["closes"] = each.bars.data[[0, 2]].T
         return run(each)

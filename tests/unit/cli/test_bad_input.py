@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -141,9 +142,14 @@ def test_program_when_something_unexpected_is_raised_then_one_line_and_the_trace
 
 def test_program_when_interrupted_then_exit_130_and_no_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GINKGO_KAFKA__CONNECT_TIMEOUT", "60")
-    process = subprocess.Popen([sys.executable, "-m", "ginkgo_streams.cli.main", *CREATE], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ginkgo_streams.cli.main", *CREATE],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background job inherits it ignored
+    )
     assert process.stderr is not None
     assert "No brokers available" in process.stderr.readline()  # it is waiting for Kafka now
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=30)[1]
     assert (process.returncode, rest) == (130, "")
