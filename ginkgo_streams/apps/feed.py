@@ -73,9 +73,7 @@ class FeedRunner:
             prices = DEFAULT_PRICES
         if core.codes:
             prices = {code: prices.get(code, 10.0) for code in core.codes}
-        options = SimulationSettings(
-            initial_prices=prices, seed=core.seed, ticks_per_second=10.0 if core.speed is None else core.speed
-        )
+        options = SimulationSettings(initial_prices=prices, seed=core.seed, ticks_per_second=10.0 if core.speed is None else core.speed)
         today = datetime.datetime.now(datetime.UTC).date().toordinal()
         first = today if self.profile.is_trading_day(today) else self.profile.next_trading_day(today)
         return simulate(options, Start(first, position.newest_ms, position.last), self.profile)

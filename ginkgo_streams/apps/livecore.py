@@ -128,5 +128,3 @@ def livecore_app(settings: Settings) -> EngineApp:
     app.after_release.append(after_release)
     app.after_stop.append(after_stop)
     return app
-
-

@@ -37,9 +37,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Start what is missing of broker, Redis and database, then livecore and nodes, and leave them running."""
         with _errors(as_json):
-            plan = existing_servers(
-                Plan(nodes=nodes, livecores=livecores, kafka_port=kafka_port, redis_port=redis_port, usual_ports=True)
-            )
+            plan = existing_servers(Plan(nodes=nodes, livecores=livecores, kafka_port=kafka_port, redis_port=redis_port, usual_ports=True))
             if plan.kafka is None:
                 find_java()
                 kafka_jars()  # here, not in the supervisor: the progress is for this terminal

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from string import Template
 
-PROJECT = Template('''\
+PROJECT = Template("""\
 [build-system]
 requires = ["setuptools>=68"]
 build-backend = "setuptools.build_meta"
@@ -22,7 +22,7 @@ $name = "$module:$name"
 
 [tool.setuptools]
 py-modules = ["$module"]
-''')
+""")
 
 CODE = Template('''\
 """$name: buy at a new high, sell at a new low. Put your own idea in its place."""

@@ -79,9 +79,7 @@ def _processes(view: View) -> Table:
         here = sum(s.node_id == member.name for s in view.snapshots)
         status = "starting" if member.status == "running" and not member.ready else member.status
         memory = f"{view.by_pid.get(member.pid, 0):.0f}"
-        table.add_row(
-            member.name, status, str(member.pid), str(here) if member.kind == "node" else "", str(member.restarts or ""), memory
-        )
+        table.add_row(member.name, status, str(member.pid), str(here) if member.kind == "node" else "", str(member.restarts or ""), memory)
     return table
 
 

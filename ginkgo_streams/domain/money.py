@@ -10,7 +10,7 @@ from ginkgo_streams.domain.events import UNIT
 def parse_cny(value: object) -> int:
     """A JSON number or a decimal string of CNY as units. Raises ValueError that says what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{value!r} is no amount of CNY; give a number such as 100000 or a string such as \"100000.00\"")
+        raise ValueError(f'{value!r} is no amount of CNY; give a number such as 100000 or a string such as "100000.00"')
     try:
         scaled = Decimal(str(value)) * UNIT
         whole = int(scaled)

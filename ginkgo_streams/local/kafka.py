@@ -136,9 +136,7 @@ class Broker(Server):
 
     def _format(self, command: list[str]) -> None:
         with self.log.open("ab") as output:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder, check=False
-            )
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder, check=False)
         if done.returncode != 0:
             raise ServerDied("Kafka's storage tool", done.returncode, complaint(self.log), self.log)
 
@@ -180,5 +178,3 @@ async def _ask_metadata(bootstrap: str, timeout: float) -> bool:
 
 def _quiet(record: logging.LogRecord) -> bool:
     return threading.current_thread().name != "kafka-probe"
-
-

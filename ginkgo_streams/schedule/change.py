@@ -174,9 +174,7 @@ async def _settled(connection: Connection, wait_s: float) -> Plan:
         await asyncio.sleep(LOOK_S)
 
 
-async def _follow(
-    connection: Connection, before: Plan, decision: m.ScheduleUpdate, wait_s: float, seen: Callable[[Plan], bool]
-) -> Change:
+async def _follow(connection: Connection, before: Plan, decision: m.ScheduleUpdate, wait_s: float, seen: Callable[[Plan], bool]) -> Change:
     """Publish a decision and wait until the placement is what follows from it, and all of it runs."""
     began = time.monotonic()
     await connection.decide(decision)

@@ -182,8 +182,13 @@ def _renew_rows(connection: Connection, newest: Sequence[Snapshot]) -> None:
         update(_PORTFOLIOS)
         .where(table.uuid == bindparam("id"), or_(table.epoch < epoch, and_(table.epoch == epoch, table.seq < seq)))
         .values(
-            current_cash=bindparam("new_cash"), status=bindparam("new_status"), config=bindparam("new_config", type_=table.config.type),
-            version=bindparam("new_version"), epoch=epoch, seq=seq, updated_at=bindparam("new_time"),
+            current_cash=bindparam("new_cash"),
+            status=bindparam("new_status"),
+            config=bindparam("new_config", type_=table.config.type),
+            version=bindparam("new_version"),
+            epoch=epoch,
+            seq=seq,
+            updated_at=bindparam("new_time"),
         )
     )
     time = now()

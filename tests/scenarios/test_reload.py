@@ -187,7 +187,7 @@ def reloading(seed: int, together: bool, nightly: bool) -> Iterator[Step]:
     for number, step in enumerate(course(seed, together)):
         yield step
         closes = number % 13 == 12
-        if (closes if nightly else number % 4 == seed):
+        if closes if nightly else number % 4 == seed:
             pid = list(CONFIGS)[number % len(CONFIGS)]
             versions[pid] += 1
             for version in (versions[pid] + 1, versions[pid], versions[pid]):  # too early, right, and the same by another

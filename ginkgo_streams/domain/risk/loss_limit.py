@@ -13,9 +13,7 @@ from ginkgo_streams.domain.events import SELL
 class LossLimitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters."""
 
-    loss_limit: Annotated[
-        float, msgspec.Meta(gt=0, le=100, description="loss on cost that closes a position, percent: 10 is 10 %")
-    ] = 10.0
+    loss_limit: Annotated[float, msgspec.Meta(gt=0, le=100, description="loss on cost that closes a position, percent: 10 is 10 %")] = 10.0
 
 
 class LossLimitRisk:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class FixedAmountParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters."""
 
-    amount: Annotated[
-        float, msgspec.Meta(gt=0, le=1e12, description="CNY that one buy may cost at its limit price, fees included")
-    ] = 10_000.0
+    amount: Annotated[float, msgspec.Meta(gt=0, le=1e12, description="CNY that one buy may cost at its limit price, fees included")] = (
+        10_000.0
+    )
 
 
 class FixedAmountSizer:

@@ -34,9 +34,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    module_broker: Broker, module_redis: Redis, database: MariaDB, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
+def cluster(module_broker: Broker, module_redis: Redis, database: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made = Cluster(module_broker, tmp_path_factory.mktemp("cluster"), redis=module_redis, database_url=database.url)
     yield made
     made.close()

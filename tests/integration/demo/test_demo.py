@@ -81,9 +81,7 @@ def still_running(home: Path) -> list[str]:
 def running(home: Path, *options: str) -> Iterator[Demo]:
     with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
         command = [sys.executable, "-m", "ginkgo_streams.cli.main", "demo", "--json", *options]
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, "GINKGO_HOME": str(home)}
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, "GINKGO_HOME": str(home)})
     try:
         yield Demo(process, home)
     finally:
