@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 
 from ginkgo_streams.apps.cluster import now
+from ginkgo_streams.apps.load import Trouble
+from ginkgo_streams.apps.skew import Skew
 from ginkgo_streams.config import Settings
 from ginkgo_streams.storage.views import NodeInfo, ViewDown, Views
 
@@ -19,13 +22,20 @@ INTERVAL_S = 10.0
 
 
 class Heartbeat:
-    """Says every 10 s that the node lives, and what runs on it."""
+    """Says every 10 s that the node lives, and what runs on it; and compares the clocks."""
 
-    def __init__(self, settings: Settings, portfolios: Callable[[], Sequence[str]], address: Callable[[], str] = lambda: "") -> None:
-        """address: "host:port" of the node's web views, "" where they are off."""
+    def __init__(
+        self,
+        settings: Settings,
+        portfolios: Callable[[], Sequence[str]],
+        warn: Callable[[Trouble], Awaitable[None]],
+        address: Callable[[], str] = lambda: "",
+    ) -> None:
+        """warn: raises an alert. address: "host:port" of the node's web views, "" where they are off."""
         redis = settings.redis
         self.views = None if redis is None else Views(redis.host, redis.port, db=redis.db, password=redis.password.get_secret_value())
-        self.node_id, self.portfolios, self.address = settings.node.id, portfolios, address
+        self.node_id, self.portfolios, self.warn, self.address = settings.node.id, portfolios, warn, address
+        self.skew = Skew()
         self.started_at = now()
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -53,6 +63,8 @@ class Heartbeat:
         while not self._stopping.is_set():
             try:
                 await asyncio.to_thread(self._say, self.portfolios())
+                if (trouble := await asyncio.to_thread(self._compare)) is not None:
+                    await self.warn(trouble)
                 (log.debug if said else log.info)("Heartbeat sent to Redis: heartbeat:node:%s", self.node_id)
                 said = True
             except ViewDown as error:
@@ -72,3 +84,10 @@ class Heartbeat:
         self.views.heartbeat(info)
         self.views.put_plan(self.node_id, portfolios)
         self.views.active_nodes()
+
+    def _compare(self) -> Trouble | None:
+        """Our clock with that of Redis."""
+        assert self.views is not None
+        asked = time.time()
+        there = self.views.time()
+        return self.skew.look(asked, there, time.time())

@@ -22,6 +22,9 @@ log = logging.getLogger("ginkgo.node")
 
 LOOK_S = 1.0
 
+PUBLISH_S = 10.0
+"""How long an alert may take. One that is given up is in the log."""
+
 QUEUE_MAX = 1_000
 """Events of a slot that may wait; a market at its peak brings about 100 a second."""
 
@@ -101,6 +104,16 @@ class Gauges:
         return found
 
 
+async def warn(app: Any, trouble: Trouble) -> None:
+    """Say it in the log and as an alert of this node's."""
+    log.log(logging.CRITICAL if trouble.severity == "critical" else logging.WARNING, "%s", trouble.text)
+    try:
+        async with asyncio.timeout(PUBLISH_S):
+            await (await raise_alert(app, trouble.alert_type, trouble.severity, app.engine.node_id, trouble.text, trouble.details))
+    except (KafkaError, TimeoutError) as error:
+        log.warning("The alert %s could not be published: %r", trouble.alert_type, error)
+
+
 def waiting(app: Any, runner: Runner) -> dict[int, int]:
     """Of each slot that is ours, the inputs in Kafka that it has not taken, as the last fetches saw them."""
     found = {}
@@ -112,7 +125,7 @@ def waiting(app: Any, runner: Runner) -> dict[int, int]:
 
 async def watch_load(app: Any, runner: Runner, portfolios: Callable[[int], Sequence[str]]) -> None:
     """Look every second, for ever. To be run in the loop, and so in the thread, that applies events."""
-    gauges, process, node_id = Gauges(), psutil.Process(), app.engine.node_id
+    gauges, process = Gauges(), psutil.Process()
     try:
         busy, at = time.thread_time(), time.monotonic()
         while True:
@@ -120,10 +133,6 @@ async def watch_load(app: Any, runner: Runner, portfolios: Callable[[int], Seque
             spent, now = time.thread_time(), time.monotonic()
             cpu, busy, at = (spent - busy) / (now - at), spent, now
             for trouble in gauges.look(waiting(app, runner), portfolios, cpu, process.memory_info().rss):
-                log.log(logging.CRITICAL if trouble.severity == "critical" else logging.WARNING, "%s", trouble.text)
-                try:
-                    await (await raise_alert(app, trouble.alert_type, trouble.severity, node_id, trouble.text, trouble.details))
-                except KafkaError as error:
-                    log.warning("The alert %s could not be published: %r", trouble.alert_type, error)
+                await warn(app, trouble)
     except Exception as error:
         die("watching the load", error)

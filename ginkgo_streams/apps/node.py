@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from aiokafka.errors import KafkaError
 
@@ -15,7 +16,7 @@ from ginkgo_streams.agents.node.ticks import ticks
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.exchange_rules import profile_of
 from ginkgo_streams.apps.heartbeat import Heartbeat
-from ginkgo_streams.apps.load import watch_load
+from ginkgo_streams.apps.load import warn, watch_load
 from ginkgo_streams.apps.lookout import STOPPED
 from ginkgo_streams.apps.replacing import keep_placement
 from ginkgo_streams.components import installed
@@ -62,8 +63,11 @@ def node_app(settings: Settings) -> EngineApp:
     def make_slot(index: int) -> Slot:
         return PortfolioSlot(index, node_id, profile, kafka.market_data_partitions, note_started, components)
 
+    def active() -> list[str]:
+        return [name for state in owned.values() for name in state.active()]
+
     def note_started() -> None:
-        here = {name for state in owned.values() for name in state.active()}
+        here = set(active())
         for name in sorted(here - started):
             log.info("PortfolioProcessor-%s started", name)
             log.info("Portfolio %s is now running on %s", name, node_id)
@@ -96,7 +100,7 @@ def node_app(settings: Settings) -> EngineApp:
     for declare in (ticks, orders_feedback, control_commands):
         declare(app, runner)
     app.assignor.wishes = cluster.wishes
-    heartbeat = Heartbeat(settings, lambda: [name for state in owned.values() for name in state.active()], lambda: app.web_address)
+    heartbeat = Heartbeat(settings, active, partial(warn, app), lambda: app.web_address)
     node_views(ThisNode(app, runner, owned, heartbeat.started_at), kafka.slots)
 
     async def before_start() -> None:

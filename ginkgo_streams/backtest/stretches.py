@@ -117,8 +117,10 @@ def _plain(bars: Bars, days: NDArray[np.int64], profile: Profile) -> bool:
     low, high = (x.reshape(shape) for x in profile.limit_columns(classes, prev.reshape(-1), np.repeat(days, count)))
     if ((high > 0) & ((price < low) | (price > high))).any():
         return False
-    reference = np.where(first[:, None] & (given > 0), given, before)
-    return not (profile.max_jump and ((reference > 0) & (np.abs(price - reference) * 100 > reference * profile.max_jump)).any())
+    opening = first[:, None] & (given > 0)
+    reference = np.where(opening, given, before)
+    jump = (reference > 0) & (np.abs(price - reference) * 100 > reference * profile.max_jump) & ~(opening & (high > 0))
+    return not (profile.max_jump and jump.any())
 
 
 def _next(ascending: NDArray[np.intp], moment: int) -> int:

@@ -85,8 +85,10 @@ def admit(
     day = _days(profile, ts)
     low, high, prev = _limits(windows, profile, rows, data, last, day, fine)
     outside = (high > 0) & ((price < low) | (price > high))
-    reference = np.where((day > last[w.DAY]) & (data[e.PREV_CLOSE] > 0), data[e.PREV_CLOSE], last[w.PRICE])
+    opening = (day > last[w.DAY]) & (data[e.PREV_CLOSE] > 0)
+    reference = np.where(opening, data[e.PREV_CLOSE], last[w.PRICE])
     jump = (reference > 0) & (profile.max_jump > 0) & (np.abs(price - reference) * 100 > reference * profile.max_jump)
+    jump &= ~(opening & (high > 0))  # from the close that the exchange names a price may go as far as the day's limits
     bad = fine & (outside | jump)
     if bad.any():
         agree = (last[w.REFUSALS] > 0) & (np.abs(price - last[w.REFUSED_PRICE]) * 100 <= last[w.REFUSED_PRICE] * AGREE)

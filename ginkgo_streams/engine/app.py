@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,17 @@ from ginkgo_streams.engine.members import Member, member_url, members
 from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.engine.table import SMALL_ROCKSDB, FencedTable
-from ginkgo_streams.engine.watchdog import watch
+from ginkgo_streams.engine.watchdog import Pulse, watch
 
 log = logging.getLogger("ginkgo.engine")
 
 STOP_S = 50.0
 """Longest stop. Without a broker Faust flushes its producer and leaves its group for ever; what counts was made durable before that, or is
 the next owner's to do again."""
+
+SWITCH_S = 0.0005
+"""How long the loop keeps the interpreter when the consumer's thread wants it. Python's 5 ms are as long as many of our messages take
+from end to end, and a fetch needs the interpreter several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.web_socket: socket.socket | None = None
         self.web_address = ""
         self._watchdog: asyncio.Task[None] | None = None
+        self._pulse: Pulse | None = None
         self._is_whole = False
         super().__init__(
             settings.app_id,
@@ -150,6 +156,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         gc.collect()
         gc.freeze()  # what lives from the start on need not be looked at by every collection
         self._watchdog = asyncio.ensure_future(watch(self, self.runners))
+        self._pulse = Pulse()
         self._is_whole = True
         await super().on_started()
         for step in self.when_ready:
@@ -159,6 +166,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
         """Give the slots back while we are still a member, then let Faust leave the group."""
         stop_within(STOP_S)
         internals.cancel_quietly(self._watchdog)
+        if self._pulse is not None:
+            self._pulse.end()
         if self._is_whole:  # else it is stopped in its start: there is nothing to give back, and no producer to say so with
             for step in self.before_stop:
                 await step()
@@ -202,6 +211,7 @@ async def consume(
 def run(app: EngineApp, loglevel: str = "WARNING", services: Sequence[Any] = ()) -> int:
     """Run a worker in the foreground until SIGINT or SIGTERM; the exit status."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    sys.setswitchinterval(SWITCH_S)
     worker = internals.Worker(app, *services, loglevel=loglevel, quiet=True, console_port=0, redirect_stdouts=False, override_logging=False)
     try:
         worker.execute_from_commandline()

@@ -12,6 +12,9 @@ from typing import NoReturn
 EXIT_FATAL = 70
 """Exit status of a process that stopped itself; its supervisor starts it again."""
 
+TELL_S = 2.0
+"""How long the last words may take where the log itself may be what is stuck."""
+
 log = logging.getLogger("ginkgo.engine")
 
 
@@ -21,6 +24,14 @@ def die(reason: str, error: BaseException | None = None) -> NoReturn:
     if error is not None:
         traceback.print_exception(error, file=sys.stderr)
     _end(EXIT_FATAL)
+
+
+def die_beside(reason: str) -> NoReturn:
+    """As `die`, from a thread beside one that is stuck, maybe with the log's lock."""
+    teller = threading.Thread(target=log.critical, args=("%s: this process ends now and has to be started again", reason), daemon=True)
+    teller.start()
+    teller.join(TELL_S)
+    os._exit(EXIT_FATAL)
 
 
 def cannot_start(reason: BaseException) -> NoReturn:

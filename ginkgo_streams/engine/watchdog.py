@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +13,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from ginkgo_streams.engine import internals
-from ginkgo_streams.engine.fatal import die
+from ginkgo_streams.engine.fatal import die, die_beside
 from ginkgo_streams.engine.runner import Runner
 
 LOOK_S = 5.0
@@ -35,6 +38,36 @@ async def watch(app: Any, runners: list[Runner]) -> None:
                     die(f"no progress for {STUCK_LOOKS * LOOK_S:g} s although there is work: {place}")
     except Exception as error:
         die(f"watchdog: {type(error).__name__}: {error}", error)
+
+
+class Pulse:
+    """Ends the process when its event loop stands still, as in a strategy that never returns: the consumer's thread would go on
+    telling the group that all is well."""
+
+    def __init__(self) -> None:
+        """Begin, in the loop that is watched."""
+        self._beats = 0
+        self._beating = asyncio.ensure_future(self._beat())
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, args=(threading.get_ident(),), name="pulse", daemon=True).start()
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._ended.set()
+        internals.cancel_quietly(self._beating)
+
+    async def _beat(self) -> None:
+        while True:
+            self._beats += 1
+            await asyncio.sleep(LOOK_S / 2)
+
+    def _watch(self, loops_thread: int) -> None:
+        seen = looks = 0
+        while not self._ended.wait(LOOK_S):
+            seen, looks = self._beats, looks + 1 if self._beats == seen else 0
+            if looks >= STUCK_LOOKS:
+                stack = "".join(traceback.format_stack(sys._current_frames()[loops_thread]))
+                die_beside(f"the event loop has stood still for {STUCK_LOOKS * LOOK_S:g} s, in\n{stack}")
 
 
 def look(before: Mapping[Place, tuple[int, int]], now: Mapping[Place, int]) -> dict[Place, tuple[int, int]]:

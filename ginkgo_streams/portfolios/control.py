@@ -56,8 +56,9 @@ def change(
         return Outcome(True, before.status, f"Portfolio {portfolio_id} is {before.status} already")
     if reason := refusal(before, action, force=force):
         raise Refused(f"portfolio {portfolio_id} cannot be {_past(action)}: {reason}")
-    send_commands_now(settings, [portfolio_command(COMMANDS[action], portfolio_id, {"force": True} if force else {})])
-    return wait_for(settings, store, portfolio_id, WANTED[action], before=before, wait_s=wait_s)
+    command = portfolio_command(COMMANDS[action], portfolio_id, {"force": True} if force else {})
+    send_commands_now(settings, [command])
+    return wait_for(settings, store, portfolio_id, WANTED[action], before=before, command_id=command.command_id, wait_s=wait_s)
 
 
 def refusal(status: PortfolioStatus, action: Action, *, force: bool = False) -> str:
@@ -79,12 +80,14 @@ def wait_for(
     wanted: str,
     *,
     before: PortfolioStatus | None = None,
+    command_id: str = "",
     taken: bool = False,
     wait_s: float = WAIT_S,
 ) -> Outcome:
     """Waits until the portfolio's newest snapshot says `wanted`, for `wait_s` seconds, and not at all where nobody runs who could do it.
 
-    before: the state when the command was sent; an error that was there already does not end the wait. taken: the state counts only
+    before: the state when the command was sent; an error that was there already does not end the wait. command_id: of the command,
+    whose refusal by the portfolio ends it. taken: the state counts only
     from a node, not the row as it was made.
     """
     if missing := absent(settings):
@@ -95,6 +98,8 @@ def wait_for(
         if seen.status == wanted and (seen.node_id or not taken):
             node = f" on {seen.node_id}" if seen.node_id and wanted != "deleted" else ""
             return Outcome(True, seen.status, f"Portfolio {portfolio_id} is {seen.status}{node}")
+        if reason := _refused(store, portfolio_id, command_id):
+            return Outcome(False, seen.status, f"Portfolio {portfolio_id} is {seen.status} and refused the command: {reason}")
         if seen.status == "error" and (before is None or before.status != "error"):
             return Outcome(False, seen.status, f"Portfolio {portfolio_id} is in error: {seen.error}")
         if time.monotonic() >= deadline:
@@ -102,6 +107,13 @@ def wait_for(
                 False, seen.status, f"Portfolio {portfolio_id} is still {seen.status} {wait_s:g} s after the command, expected {wanted}"
             )
         time.sleep(POLL_S)
+
+
+def _refused(store: PortfolioStore, portfolio_id: str, command_id: str) -> str:
+    """Why the portfolio did not do a command, "" where it is not seen to have refused it."""
+    snapshot = newest_snapshot(store.engine, portfolio_id) if command_id else None
+    refusals = () if snapshot is None else snapshot.refusals
+    return next((str(refusal["reason"]) for refusal in refusals if refusal["command_id"] == command_id), "")
 
 
 def _seen(store: PortfolioStore, portfolio_id: str) -> PortfolioStatus:

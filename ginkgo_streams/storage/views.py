@@ -104,6 +104,11 @@ class Views:
 
         self._try("the heartbeat", work)
 
+    def time(self) -> float:
+        """The server's clock, in seconds since 1970."""
+        seconds, microseconds = self._try("the time", self._redis.time)
+        return float(seconds) + float(microseconds) / 1e6
+
     def node_left(self, node_id: str) -> None:
         """A node has stopped: nothing of it stays."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from itertools import pairwise
 
 from ginkgo_streams import messages as m
-from ginkgo_streams.topics import ALERTS
+from ginkgo_streams.topics import ALERTS, SNAPSHOTS
 from tests.integration.cluster.harness import Cluster, Process, until
 from tests.integration.cluster.test_processes import CODES, assert_in_order
 
@@ -103,3 +104,35 @@ def test_s2_9_scenario_5_of_the_quickstart_when_walked_through_then_every_step_i
     assert offline[1].details["portfolios"] == 2
     assert [alert.severity for alert in online] == ["info"] * 3
     assert not alerts(cluster, "node_offline", SECOND)
+
+
+def pauses(cluster: Cluster, portfolios: list[str], since_ms: int) -> dict[str, float]:
+    """The longest time in seconds between two snapshots of each, by the clock of who wrote them. A portfolio that sees prices makes
+    one a second."""
+    at: dict[str, list[int]] = {each: [since_ms] for each in portfolios}
+    for record in cluster.topics.records(SNAPSHOTS):
+        if record.timestamp > since_ms:
+            at[record.key.decode()].append(record.timestamp)
+    return {each: max(later - earlier for earlier, later in pairwise(sorted(times))) / 1_000 for each, times in at.items()}
+
+
+def test_s8_5_processes_replaced_one_by_one_under_load_then_there_is_no_outage_and_the_books_agree(cluster: Cluster) -> None:
+    """As docs/operations.md says, under "Upgrade"."""
+    names = ("livecore_001", "livecore_002", FIRST, SECOND)
+    cluster.only(*names)
+    cluster.audit()
+    portfolios = [cluster.create(f"Upgraded {number}", CODES, busy=number) for number in range(4)]
+    with cluster.market.trading():
+        trade_on(cluster, portfolios)
+        for name in names:
+            since = round(time.time() * 1_000)
+            elsewhere = [each for each in portfolios if cluster.owner(each) != name]
+            old = next(process for process in cluster.processes if process.name == name and process.child.alive)
+            assert old.stop() == 0
+            cluster.only(*names)
+            trade_on(cluster, portfolios)
+            longest = pauses(cluster, portfolios, since)
+            others = [longest[each] for each in elsewhere]
+            print(f"{name} replaced: portfolios elsewhere paused for {max(others):.1f} s at most, all for {max(longest.values()):.1f} s")
+            assert max(longest.values()) < 60
+    cluster.audit()

@@ -113,11 +113,11 @@ class ToyCluster:
             self.expected_sum += int(str(message["n"])) * (2 if repeat else 1)
         asyncio.run(self._produce(messages + (messages[::-1] if repeat else []), garbage))
 
-    def poison(self) -> None:
-        """One input that the reducer's bug trips over (and counts 1 for, once mended)."""
+    def poison(self, kind: str = "poison") -> None:
+        """One input that the reducer's bug trips over (and counts 1 for, once mended). kind: poison raises, endless never returns."""
         self.expected["c0"] += 1
         self.expected_sum += 1
-        asyncio.run(self._produce([("c0", {"id": "poison", "n": "poison"})], False))
+        asyncio.run(self._produce([("c0", {"id": kind, "n": kind})], False))
 
     @contextmanager
     def feeding(self, per_second: int = 200) -> Iterator[None]:

@@ -129,7 +129,7 @@ def test_counters_rebalance_between_recovery_and_load_recovers_whole_again(toys:
     toys.audit()
 
 
-def test_counters_broker_killed_and_restarted_are_exact(toys: ToyCluster, fresh_kafka: Broker) -> None:
+def test_s9_2_counters_broker_killed_and_restarted_are_exact(toys: ToyCluster, fresh_kafka: Broker) -> None:
     node = toys.node("n1")
     node.wait_for("OWNS", 4)
     with toys.feeding():
@@ -155,6 +155,29 @@ def test_counters_a_bug_ends_the_process_before_the_ack_and_the_mended_one_count
     mended = toys.node("n1", TOY_FIXED="1")
     toys.settle()
     assert mended.stop() == 0
+    toys.audit()
+
+
+def test_s7_4_counters_reducer_that_never_returns_ends_the_process_with_its_stack(toys: ToyCluster) -> None:
+    node = toys.node("n1")
+    node.wait_for("OWNS", 4)
+    toys.feed(40)
+    toys.poison("endless")
+    assert node.wait_dead() == 70
+    assert "the event loop has stood still" in node.text()
+    assert "in never_returns" in node.text()
+    mended = toys.node("n1", TOY_FIXED="1")
+    toys.settle()
+    assert mended.stop() == 0
+    toys.audit()
+
+
+def test_s7_6_counters_more_than_there_is_room_for_waits_in_kafka_and_is_counted(toys: ToyCluster) -> None:
+    toys.feed(1_000)
+    node = toys.node("n1", TOY_NARROW="8")
+    toys.settle()
+    assert node.stop() == 0
+    assert "MOST 8\n" in node.text()
     toys.audit()
 
 

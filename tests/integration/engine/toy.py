@@ -7,10 +7,12 @@ Input: key = counter, value = {"id": …, "n": …}; the same id counts once. Ou
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,12 @@ TOPICS = [
     kept(INPUT, SLOTS, 1), kept(OUTPUT, SLOTS, 1), kept(DEAD, 1, 1),
     compacted(f"{APP}-counters-changelog", SLOTS), compacted(f"{APP}-sums-changelog", SLOTS),
 ]  # fmt: skip
+
+
+def never_returns() -> None:
+    """As a strategy that waits for something which does not come."""
+    while True:
+        time.sleep(0.01)
 
 
 class Counters:
@@ -59,7 +67,10 @@ class Counters:
         name, message = record.message
         if message["n"] == "poison" and "TOY_FIXED" not in os.environ:
             raise RuntimeError("a bug in the reducer")
-        if message["n"] == "poison":
+        if message["n"] == "endless" and "TOY_FIXED" not in os.environ:
+            watchdog.LOOK_S = 0.3
+            never_returns()
+        if message["n"] in ("poison", "endless"):
             message = {**message, "n": 1}
         if record.fresh("sums", "sum"):
             self.sum += message["n"]
@@ -109,6 +120,25 @@ class RejoinsOnce(Runner):
         request_rejoin(self.app)
 
 
+class Narrow(Runner):
+    """Has room for a few inputs, and begins to write when it has none left; says how many it had at most."""
+
+    most = 0
+
+    async def take(self, event: Any, *rest: Any, **options: Any) -> None:
+        await super().take(event, *rest, **options)
+        self.most = max(self.most, self.backlog())
+
+    async def _write_loop(self) -> None:
+        while self.backlog() < engine_runner.INBOX_BOUND:
+            await asyncio.sleep(0.01)
+        await super()._write_loop()
+
+    async def release(self) -> None:
+        await super().release()
+        print(f"MOST {self.most}", flush=True)
+
+
 class Deaf(Runner):
     """Fetches nothing any more once its slots are loaded, and is watched closely."""
 
@@ -126,7 +156,9 @@ def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir))
     topic = app.raw_topic(INPUT)
     tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
-    kind = RejoinsOnce if "TOY_REJOIN" in os.environ else Deaf if "TOY_DEAF" in os.environ else Runner
+    kinds = {"TOY_REJOIN": RejoinsOnce, "TOY_DEAF": Deaf, "TOY_NARROW": Narrow}
+    kind = next((kinds[name] for name in kinds if name in os.environ), Runner)
+    engine_runner.INBOX_BOUND = int(os.environ.get("TOY_NARROW", engine_runner.INBOX_BOUND))
     runner = kind(
         app, "toy", tables, Counters, [INPUT],
         claims=lambda index: [(OUTPUT, index)],

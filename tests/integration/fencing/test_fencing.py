@@ -41,7 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 # Stopped with changelog records in its hands, or with orders (reports) whose records are acknowledged.
 @pytest.mark.parametrize(("point", "how"), [("before_changelog", "stop"), ("before_publish", "hole")])
-def test_node_that_lost_its_slots_with_orders_in_its_hands_is_not_believed(world: World, point: str, how: str) -> None:
+def test_s3_4_s5_9_s9_10_node_that_lost_its_slots_with_orders_in_its_hands_is_not_believed(world: World, point: str, how: str) -> None:
     fenced, refused = world.fenced(), world.refused(PORTFOLIOS_LOG)
     command = ("worker", "start", "--type", "execution_node")
     suspect = world.suspect("node_suspect", *command, point=f"{point}.portfolios", ready=READY["node"])
@@ -52,7 +52,7 @@ def test_node_that_lost_its_slots_with_orders_in_its_hands_is_not_believed(world
 
 
 @pytest.mark.parametrize(("point", "how"), [("before_changelog", "hole"), ("before_publish", "stop")])
-def test_livecore_that_lost_its_partitions_with_reports_in_its_hands_is_not_believed(world: World, point: str, how: str) -> None:
+def test_s9_10_livecore_that_lost_its_partitions_with_reports_in_its_hands_is_not_believed(world: World, point: str, how: str) -> None:
     fenced, refused = world.fenced(), world.refused(EXCHANGE_LOG)
     good = next(p for p in world.cluster.processes if p.name == "livecore_good")
     suspect = world.suspect(

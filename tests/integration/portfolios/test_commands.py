@@ -86,6 +86,24 @@ def test_stop_when_nothing_comes_of_it_in_time_then_exit_1_and_the_state_as_it_i
     )
 
 
+def test_delete_when_the_portfolio_refuses_then_exit_1_at_once_with_its_reason(
+    settings: Settings, store: PortfolioStore, ginkgo: Program, answering: Answering
+) -> None:
+    stopped = snapshot(status="stopped", positions=[])
+    SnapshotStore(store.engine).save([stopped])
+    reason = "it holds 000001.SZ; sell it first"  # the last fill landed behind the look at the database
+
+    def refusing(command: ControlCommand) -> Snapshot | None:
+        if command.target_id != stopped.portfolio_id:
+            return None
+        refusal = {"command_id": command.command_id, "reason": reason}
+        return snapshot(command.target_id, status="stopped", refusals=[refusal])
+
+    with answering(refusing):
+        result = ginkgo("portfolio", "delete", stopped.portfolio_id, "--timeout", "600")
+    assert (result.code, result.err) == (1, f"[ERROR] Portfolio {stopped.portfolio_id} is stopped and refused the command: {reason}\n")
+
+
 def test_stop_when_nobody_runs_then_exit_1_at_once_and_told_that_the_command_waits(
     settings: Settings, store: PortfolioStore, ginkgo: Program, control: Callable[[str], Sent]
 ) -> None:

@@ -243,6 +243,20 @@ def test_s1_13_jump_is_accepted_once_three_refusals_agree() -> None:
     assert answers == [["jump"], ["jump"], ["jump"], [], []]
 
 
+@pytest.mark.parametrize(
+    ("code", "close", "price"),
+    [("920002.BJ", 10.0, 13.0), ("920002.BJ", 10.0, 7.0), ("300750.SZ", 1.03, 1.24), ("688001.SH", 1.03, 0.82)],
+)
+def test_first_price_of_a_day_when_within_the_limits_of_its_board_then_it_is_no_jump(code: str, close: float, price: float) -> None:
+    desk = Desk(opened=False)
+    desk.create(ID)
+    desk.command("portfolio.start")
+    desk.quote("14:59:57", close, code, prev_close=close)
+    assert desk.quote("2026-11-24T10:00:00", price, code, prev_close=close).alerts == []
+    later = desk.quote("2026-11-24T10:00:03", price * 0.7 if price > close else price * 1.3, code).alerts
+    assert [a.details["reason"] for a in later] == ["jump"]  # from the last price of the same day it is one
+
+
 def test_refusals_that_do_not_agree_never_count_together() -> None:
     desk = Desk()
     for i, price in enumerate((13.0, 14.0, 15.0, 16.0, 17.0, 18.0)):
