@@ -18,8 +18,9 @@ help: ## this list
 demo: $(VENV)/.installed ## start everything here and watch portfolios trade until Ctrl+C (or for DEMO_SECONDS)
 	@[ -t 0 ] || exec $(PY) -m ginkgo_streams.cli.main demo; set -m; $(PY) -m ginkgo_streams.cli.main demo; exit $$?
 
-test: $(VENV)/.installed-dev ## the whole suite, each server it needs started by itself (PYTEST_ARGS: for pytest)
-	@$(PY) -m pytest $(PYTEST_ARGS)
+# Two at a time: most tests wait for servers more than they compute. A file's tests stay together, for they share a cluster.
+test: $(VENV)/.installed-dev ## the whole suite, each server it needs started by itself (PYTEST_ARGS: for pytest, e.g. "-n 0 -k halt")
+	@$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the kernel
 	@$(VENV)/bin/ruff check .

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import faust
@@ -19,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.web.drivers import aiohttp as web_driver
 
+from ginkgo_streams.engine.fetching import FetchSessions
 from ginkgo_streams.engine.members import member_url
 
 log = logging.getLogger("ginkgo.engine")
@@ -32,11 +34,12 @@ PREFETCH_BACKOFF_S = 0.002
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """aiokafka's consumer with a short fetch wait, whose failed commit is an answer and not the end."""
+    """aiokafka's consumer with a short fetch wait and fetch sessions, whose failed commit is an answer and not the end."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._client.send = FetchSessions(consumer._client.send, partial(_assignment, consumer)).send
         return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -44,9 +47,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         by the next owner's replay; nothing depends on a commit but the length of that replay."""
         consumer = self._ensure_consumer()
         assigned = self.assignment()
-        wanted = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned
-        }
+        wanted = {TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned}
         if not wanted:
             return False
         try:
@@ -58,6 +59,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             self.log.warning("Commit failed, will be tried again: %r", error)
             return False
         return True
+
+
+def _assignment(consumer: Any) -> Any:
+    """The assignment of an aiokafka consumer as it is now, None without one."""
+    subscription = consumer._subscription.subscription
+    return None if subscription is None else subscription.assignment
 
 
 class Unread(dict[TP, int]):

@@ -21,6 +21,10 @@ WHAT = {
     "broker_restart": "SIGTERM of the broker, start up to 2 s after it has ended",
     "broker_stop": "SIGSTOP of the broker for up to 5 s",
     "clock": "a clock of the market up to 2 h behind the one before it",
+    "migrate": "a portfolio migrated to a node, which may be down, and unpinned up to 4 s later",
+    "disable": "a node disabled, and enabled up to 4 s later",
+    "reload": "a portfolio's config changed; it has to run what the command said",
+    "halt": "the engine stopped, and started up to 4 s later; no fill behind a stop that was confirmed",
 }  # fmt: skip
 
 

@@ -20,19 +20,21 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from ginkgo_streams.apps.exchange_rules import profile_of
-from ginkgo_streams.audit.check import audit
+from ginkgo_streams.audit.check import AuditInput, audit
 from ginkgo_streams.audit.report import AuditReport
 from ginkgo_streams.audit.topics import CannotRead, TopicReader
 from ginkgo_streams.demo.scenario import PRICES
 from ginkgo_streams.demo.watch import Watch
 from ginkgo_streams.local.process import wait_for
+from ginkgo_streams.messages import Snapshot, decode
 from ginkgo_streams.portfolios.create import NewPortfolio, create_portfolio
 from ginkgo_streams.portfolios.store import open_store
 from tests.integration.cluster.harness import busy_config
 
 from .feed import Feed
+from .operations import Operations, Untrue
 from .result import Result, to_json, write_into
-from .schedule import Disturbance, rounds
+from .schedule import OF_OPERATORS, Disturbance, rounds
 from .system import Defect, System
 
 REPO = Path(__file__).resolve().parents[2]
@@ -70,6 +72,7 @@ class Run:
         self.system = System(self.folder, self.say)
         self.watch = Watch(self.system.broker.bootstrap)
         self.reader = TopicReader(self.system.broker.bootstrap)
+        self.operations = Operations(self.system.cluster, self._say)
         profile = profile_of(self.system.cluster.settings)
         self.feed = Feed(self.system.broker.bootstrap, profile, {code: float(price) for code, price in PRICES.items()}, self.seed)
         number, disturbing = 0, list[Disturbance]()
@@ -77,7 +80,7 @@ class Run:
             self._begin()
             for number, disturbing in enumerate(rounds(self.seed, self.disturbances), 1):
                 self._round(number, disturbing)
-        except (Defect, CannotRead) as error:
+        except (Defect, Untrue, CannotRead) as error:
             done = sum(self.kinds.values())
             did = "\n  ".join(map(str, disturbing))
             raise Failed(
@@ -94,6 +97,10 @@ class Run:
             ends=dict(self.system.ends), recoveries_s=[round(each, 1) for each in self.recoveries], disk=self.system.disk.kind,
             cores=len(os.sched_getaffinity(0)), date=datetime.now(UTC).date().isoformat(),
         )  # fmt: skip
+
+    def _say(self, text: str) -> None:
+        self.say(text)
+        self.system.timeline.say(text.strip())
 
     def _begin(self) -> None:
         self.system.wait_ready(READY_S)
@@ -116,14 +123,18 @@ class Run:
             self.feed.flow()
         self._disturb(disturbing)
         self.system.wait_answers()
+        if any(what.kind == "halt" for what in disturbing):
+            self.operations.settle(self.system.tend)  # until then nothing may trade
         healed = time.monotonic()
         self.system.timeline.say(f"round {number} healed")
         self._see_trading()
         self.recoveries.append(time.monotonic() - healed)
         self.system.timeline.say(f"round {number} trades again")
+        self.operations.settle(self.system.tend)
         self.system.wait_ready(READY_S)
         self.feed.rest()
         self.report = self._audit()
+        self.operations.check(_newest(asyncio.run(self.reader.read())))
         self.kinds.update(what.kind for what in disturbing)
         self.say(
             f"round {number}: {sum(self.kinds.values())} disturbances ({', '.join(f'{d.kind} {d.target}' for d in disturbing)}), recovered "
@@ -136,6 +147,8 @@ class Run:
         for what in disturbing:
             if what.kind == "clock":
                 steps.append((what.at_s, lambda what=what: self.feed.set_back(round(what.strength * BACK_MS))))  # type: ignore[misc]
+            elif what.kind in OF_OPERATORS:
+                steps.append((what.at_s, lambda what=what: self.operations.begin(what, self.ids)))  # type: ignore[misc]
             else:
                 steps.append((what.at_s, lambda what=what: self.system.begin(what)))  # type: ignore[misc]
                 steps.append((what.ends_s, lambda what=what: self.system.end(what)))  # type: ignore[misc]
@@ -147,9 +160,10 @@ class Run:
             step()
 
     def _see_trading(self) -> None:
-        """Until every portfolio has been seen anew, and orders are sent. Raises Defect."""
-        before = {pid: (s.epoch, s.seq) for pid, s in list(self.watch.newest.items())}
-        orders = self.watch.orders
+        """Until every portfolio has sent a snapshot and some an order, behind what is on the topics now. Raises Defect."""
+        known = asyncio.run(self.reader.read())
+        before = {pid: (each.epoch, each.seq) for pid, each in _newest(known).items()}
+        orders = audit(known).orders
 
         def trading() -> bool:
             self.system.tend()
@@ -177,6 +191,12 @@ class Run:
                 raise Defect(f"{len(report.differences)} differences, {report.pending} orders without an answer:\n{found}")
             self.system.tend()
             time.sleep(0.2)
+
+
+def _newest(known: AuditInput) -> dict[str, Snapshot]:
+    """The newest snapshot of each portfolio; the reader keeps no others."""
+    found = [decode(value, Snapshot) for value in known.snapshots if value is not None]
+    return {each.portfolio_id: each for each in found}
 
 
 def main() -> int:

@@ -22,19 +22,22 @@ SPREAD_S = 3.0
 OF_WORKERS = ("kill", "term", "stop", "cut", "hole", "delay", "wipe")
 OF_BROKER = ("broker_kill", "broker_restart", "broker_stop")
 OF_NOBODY = ("clock",)
-KINDS = (*OF_WORKERS, "disk", *OF_BROKER, *OF_NOBODY)
+OF_OPERATORS = ("migrate", "disable", "reload", "halt")
+KINDS = (*OF_WORKERS, "disk", *OF_BROKER, *OF_NOBODY, *OF_OPERATORS)
 
 LASTS_S = {
     "kill": (0.0, 4.0), "term": (0.0, 2.0), "stop": (SESSION_S + 0.5, SESSION_S + 4.0), "cut": (0.5, SESSION_S + 4.0),
     "hole": (SESSION_S + 0.5, SESSION_S + 4.0), "delay": (2.0, 6.0), "wipe": (0.0, 2.0), "disk": (2.0, 5.0),
     "broker_kill": (0.0, 3.0), "broker_restart": (0.0, 2.0), "broker_stop": (0.5, SESSION_S + 2.0), "clock": (0.0, 0.0),
+    "migrate": (0.0, 4.0), "disable": (0.0, 4.0), "reload": (0.0, 0.0), "halt": (0.5, 4.0),
 }  # fmt: skip
-"""Shortest and longest time in seconds from a disturbance to what ends it: the new start, SIGCONT, the healed connection."""
+"""Shortest and longest time in seconds from a disturbance to what ends it: the new start, SIGCONT, the healed connection. Of an operation,
+from the command's end to its undoing; a reload stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """kind: one of KINDS. target: a process, the broker, or "" (clock). at_s: since the round's beginning. strength: 0 to 1, what a kind
+    """kind: one of KINDS. target: a process, the broker, or "" (of none). at_s: since the round's beginning. strength: 0 to 1, what a kind
     makes of it (how long a delay, how far back a clock)."""
 
     kind: str
@@ -80,6 +83,8 @@ def one_round(rng: random.Random) -> list[Disturbance]:
         found.append(_draw(rng, BROKER, rng.uniform(0, SPREAD_S)))
     if rng.random() < 0.5:
         found.append(_draw(rng, "", rng.uniform(0, SPREAD_S)))
+    if rng.random() < 0.5:
+        found.append(_draw_operation(rng))
     return sorted(found, key=lambda each: each.at_s)
 
 
@@ -92,3 +97,9 @@ def _draw(rng: random.Random, target: str, at_s: float) -> Disturbance:
         kinds = OF_NOBODY
     kind = rng.choice(kinds)
     return Disturbance(kind, target, round(at_s, 2), round(rng.uniform(*LASTS_S[kind]), 2), round(rng.random(), 2))
+
+
+def _draw_operation(rng: random.Random) -> Disturbance:
+    kind = rng.choice(OF_OPERATORS)
+    target = rng.choice(NODES) if kind in ("migrate", "disable") else ""
+    return Disturbance(kind, target, round(rng.uniform(0, SPREAD_S), 2), round(rng.uniform(*LASTS_S[kind]), 2), round(rng.random(), 2))

@@ -67,6 +67,10 @@ def test_internals_aiokafka_consumer_has_what_is_changed_and_asked(kafka: Broker
         try:
             assert consumer._fetcher._fetch_max_wait_ms == internals.FETCH_WAIT_MS
             assert hasattr(consumer._fetcher, "_prefetch_backoff")
+            assert consumer._fetcher._client is consumer._client
+            assert "self._client.send(" in inspect.getsource(type(consumer._fetcher)._proc_fetch_request)
+            consumer.subscribe(["a"])
+            assert hasattr(consumer._subscription.subscription, "assignment")
             coordinator = consumer._coordinator
             for name in ("pause", "assignment"):
                 assert hasattr(consumer, name), name
