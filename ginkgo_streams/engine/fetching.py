@@ -99,6 +99,10 @@ class FetchSessions:
         self._send, self._assigned = send, assigned
         self._sessions: dict[int, _Session] = defaultdict(_Session)
 
+    def known(self, place: TopicPartition) -> str:
+        """Where the sessions read a partition, for people."""
+        return ", ".join(f"{node} epoch {one.epoch} at {one.offsets.get(place)}" for node, one in self._sessions.items()) or "none"
+
     async def send(self, node: int, request: Any, **options: Any) -> Any:
         """Send a request; a fetch with what has changed alone. Raises what the client does, and KafkaError for a fetch refused whole."""
         if not isinstance(request, FetchRequest):

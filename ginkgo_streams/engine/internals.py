@@ -276,6 +276,21 @@ def highwater(app: Any, tp: TP) -> int | None:
     return None if value is None else int(value)
 
 
+def reading(app: Any, tp: TP) -> str:
+    """How the reading of a partition stands in each of its layers: what to look at where it stands still."""
+    consumer, place = app.consumer._thread._ensure_consumer(), TopicPartition(tp.topic, tp.partition)
+    assignment = _assignment(consumer)
+    if assignment is None or place not in assignment.tps:
+        return "not assigned"
+    state, fetcher = assignment.state_value(place), consumer._fetcher
+    active = tp in (app.consumer._active_partitions or ())
+    return (
+        f"{state._status.name}, position {state._position}, end {state.highwater}, {'paused' if state.paused else 'not paused'}, "
+        f"{'active' if active else 'not active'}, {'records wait' if place in fetcher._records else 'no records wait'}, "
+        f"{len(fetcher._in_flight)} fetches under way, session {consumer._client.send.__self__.known(place)}"
+    )
+
+
 async def end_offsets(app: Any, tps: Sequence[TP]) -> dict[TP, int]:
     """Where partitions end, as the broker says. Raises KafkaError, or AssertionError where the consumer is not there.
 

@@ -35,7 +35,7 @@ async def watch(app: Any, runners: list[Runner]) -> None:
             standing = look(standing, await behind(app, runners))
             for place, (_, looks) in standing.items():
                 if looks >= STUCK_LOOKS:
-                    die(f"no progress for {STUCK_LOOKS * LOOK_S:g} s although there is work: {place}")
+                    die(f"no progress for {STUCK_LOOKS * LOOK_S:g} s although there is work: {place}{_how(app, runners, place)}")
     except Exception as error:
         die(f"watchdog: {type(error).__name__}: {error}", error)
 
@@ -90,6 +90,16 @@ async def behind(app: Any, runners: list[Runner]) -> dict[Place, int]:
         if runner.waiting:
             found[runner.name, -1, ""] = runner.progress
     return found
+
+
+def _how(app: Any, runners: list[Runner], place: Place) -> str:
+    """How the reading of an input stands that stands still."""
+    name, index, topic = place
+    if index < 0 or not topic:
+        return ""
+    runner = next(runner for runner in runners if runner.name == name)
+    at = runner.slots[index].delivered.get(topic) if index in runner.slots else None
+    return f": taken to {at} of generation {internals.generation(app)}; {internals.reading(app, TP(topic, index))}"
 
 
 async def _ends(app: Any, tps: list[TP]) -> dict[TP, int]:

@@ -111,8 +111,8 @@ def pauses(cluster: Cluster, portfolios: list[str], since_ms: int) -> dict[str, 
     one a second."""
     at: dict[str, list[int]] = {each: [since_ms] for each in portfolios}
     for record in cluster.topics.records(SNAPSHOTS):
-        if record.timestamp > since_ms:
-            at[record.key.decode()].append(record.timestamp)
+        if record.timestamp > since_ms and (times := at.get(record.key.decode())) is not None:  # others' books stay on this cluster
+            times.append(record.timestamp)
     return {each: max(later - earlier for earlier, later in pairwise(sorted(times))) / 1_000 for each, times in at.items()}
 
 
