@@ -82,7 +82,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             broker_session_timeout=settings.session_timeout_s,
             broker_heartbeat_interval=settings.heartbeat_s,
             broker_rebalance_timeout=15.0,
-            broker_request_timeout=40.0,
+            broker_request_timeout=20.0,  # longer than a rebalance; an answer that is lost costs half of the watchdog's patience
             broker_max_poll_interval=60.0,
             broker_commit_interval=0.5,
             broker_commit_every=1_000_000,
@@ -100,6 +100,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             **kwargs,
         )
         self.transport = internals.Transport([*self.conf.broker], self)
+        internals.read_changelogs_by(self, internals.ChangelogQueue(self))
         self.on_partitions_revoked.connect(self._revoked)
         self.on_rebalance_complete.connect(self._recovered)
 
@@ -107,11 +108,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     def fenced_table(self, name: str, partitions: int) -> FencedTable:
         """Declare a table of raw keys and values."""
-        # standby_buffer_size: Faust applies a standby's records when it has so many, by default 1,000. Those it still holds when the
-        # owner dies are read again from Kafka then, which is what a standby is there to save.
-        table = self.Table(
-            name, partitions=partitions, key_type=bytes, value_type=bytes, standby_buffer_size=1, options=dict(SMALL_ROCKSDB)
-        )
+        table = self.Table(name, partitions=partitions, key_type=bytes, value_type=bytes, options=dict(SMALL_ROCKSDB))
         assert isinstance(table, FencedTable)
         return table
 
@@ -171,8 +168,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         if self._is_whole:  # else it is stopped in its start: there is nothing to give back, and no producer to say so with
             for step in self.before_stop:
                 await step()
-            for runner in self.runners:
-                await runner.release()
+            await self._revoked()
             for step in self.after_release:
                 await step()
         await super().on_stop()
@@ -184,6 +180,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
     async def _revoked(self, *args: Any, **kwargs: Any) -> None:
         for runner in self.runners:
             await runner.release()
+        self.consumer.forget()  # behind the last: each asks the group's consent by a commit
 
     async def _recovered(self, *args: Any, **kwargs: Any) -> None:
         for runner in self.runners:

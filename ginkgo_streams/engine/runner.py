@@ -187,6 +187,7 @@ class Runner:
                 if copy.get(OWNED) is not None:
                     log.info("Local copy of %s-%d was not given back: thrown away", table.name, partition)
                     copy.wipe()
+                copy.begin()
         mine = sorted(internals.owned_partitions(self.app, self.tables[0].changelog_topic_name))
         epoch = self.base() + generation
         point("before_claim")
@@ -203,9 +204,6 @@ class Runner:
             for index in mine:
                 sent.append(await self._send(table.changelog_topic_name, CLAIM, seal(epoch, 0, {}, b"claim"), index))
         await self._all(sent)
-        for table in self.tables:
-            for index in mine:
-                internals.LocalCopy(table, index).write([(OWNED, str(epoch).encode())])
         self._epochs = dict.fromkeys(mine, epoch)
         self._claimed_generation = generation
         point("after_claim")
@@ -239,6 +237,12 @@ class Runner:
             slots[index] = owned
         if generation != internals.generation(self.app):
             return
+        # From here on the copies may hold what the changelogs do not. Up to here they are true, whatever rebalance comes.
+        for table in self.tables:
+            for index, epoch in self._epochs.items():
+                internals.LocalCopy(table, index).write([(OWNED, str(epoch).encode())])
+        # Durable already; but slots that are given back before anything arrived need something to ask the group's consent with.
+        self.app.consumer.done({TP(topic, index): starts[TP(topic, index)] for topic in self.inputs for index in slots})
         self.slots = slots
         self._loaded_generation = generation
         internals.quick_fetch(self.app)
@@ -287,7 +291,7 @@ class Runner:
                 clean = await self.app.consumer.commit_done()
         except TimeoutError:
             clean = False
-        if clean or all(not owned.floor for owned in self.slots.values()):
+        if clean:
             for table in self.tables:
                 for index in self.slots:
                     internals.LocalCopy(table, index).write((), deletes=[OWNED])
@@ -295,7 +299,6 @@ class Runner:
             log.warning("%s: slots given back without the group's consent; the next owner recovers them", self.name)
         self.slots = {}
         self._epochs = {}
-        self.app.consumer.forget()
         self.on_released()
 
     async def _drained(self) -> None:

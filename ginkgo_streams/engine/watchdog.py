@@ -18,7 +18,7 @@ from ginkgo_streams.engine.runner import Runner
 
 LOOK_S = 5.0
 STUCK_LOOKS = 8
-"""40 s without progress in spite of lag, or in a rebalance or a recovery: longer than a broker's restart, shorter
+"""40 s without progress in spite of lag, or in a rebalance or a recovery (which may take as long as it goes on): longer than a broker's restart, shorter
 than a person's patience. Looks are counted, not seconds, so that a process that was stopped itself does not
 take its own sleep for a stuck consumer."""
 
@@ -80,7 +80,7 @@ async def behind(app: Any, runners: list[Runner]) -> dict[Place, int]:
     found: dict[Place, int] = {}
     ends = await _ends(app, [TP(topic, index) for runner in runners for index in runner.slots for topic in runner.inputs])
     if app.rebalancing or app.in_recovery:
-        found["app", 0, ""] = sum(runner.progress for runner in runners) + internals.generation(app)
+        found["app", 0, ""] = sum(runner.progress for runner in runners) + internals.generation(app) + internals.recovered(app)
     for runner in runners:
         for index, owned in runner.slots.items():
             for topic in runner.inputs:

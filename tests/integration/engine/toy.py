@@ -19,7 +19,8 @@ from typing import Any
 from ginkgo_streams.engine import runner as engine_runner
 from ginkgo_streams.engine import watchdog
 from ginkgo_streams.engine.app import AppSettings, EngineApp, consume, run
-from ginkgo_streams.engine.internals import request_rejoin, send
+from ginkgo_streams.engine.envelope import OWNED
+from ginkgo_streams.engine.internals import LocalCopy, request_rejoin, send
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.engine.runner import Runner
@@ -149,6 +150,26 @@ class Deaf(Runner):
         thread.thread_loop.call_soon_threadsafe(thread._consumer._fetcher._fetch_task.cancel)
 
 
+def rejoin_early(app: Any, table: Any, owned: bool) -> None:
+    """Ask for another rebalance with the first piece of changelog that is recovered, while more of it is on its way to the tables.
+    owned: as one whose copies will not be found given back."""
+    whole = table.apply_changelog_batch
+
+    async def slow(event: Any) -> None:
+        await asyncio.sleep(0.001)
+
+    def first(batch: Any) -> None:
+        table.apply_changelog_batch = whole
+        whole(batch)
+        if owned:
+            for index in range(SLOTS):
+                LocalCopy(table, index).write([(OWNED, b"1")])
+        print("REJOINS", flush=True)
+        request_rejoin(app)
+
+    table.apply_changelog_batch, table.on_changelog_event = first, slow
+
+
 def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     """The app of one node. TOY_UNHURRIED: it makes no checkpoint while a test looks."""
     if "TOY_UNHURRIED" in os.environ:
@@ -156,6 +177,8 @@ def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir))
     topic = app.raw_topic(INPUT)
     tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
+    if "TOY_REJOIN_EARLY" in os.environ:
+        rejoin_early(app, tables[0], os.environ["TOY_REJOIN_EARLY"] == "owned")
     kinds = {"TOY_REJOIN": RejoinsOnce, "TOY_DEAF": Deaf, "TOY_NARROW": Narrow}
     kind = next((kinds[name] for name in kinds if name in os.environ), Runner)
     engine_runner.INBOX_BOUND = int(os.environ.get("TOY_NARROW", engine_runner.INBOX_BOUND))
