@@ -113,10 +113,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return committed
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        """As Faust's, with short waits. No active partitions: it reads from all of them where it is given none to read from."""
+        """As Faust's, with short waits, and of the partitions that are active as it begins.
+
+        Faust passes its set of them, which may be emptied meanwhile: then aiokafka hands out all that it has, and Faust drops what is
+        not active without a word, though the partition is read on behind it (a standby's copy would lack it for ever).
+        """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        active = self._get_active_partitions()
+        active = set(self._get_active_partitions())
         if not active:
             await asyncio.sleep(FETCH_WAIT_MS / 1_000)
             return {}, active

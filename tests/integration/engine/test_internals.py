@@ -16,9 +16,11 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as consumers
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 from rocksdict import WriteBatch
 
 from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.app import AppSettings, EngineApp
 from ginkgo_streams.local.kafka import Broker
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "rocksdict": "0.3.29", "mode-streaming": "0.7.1"}
@@ -80,6 +82,25 @@ def test_internals_aiokafka_consumer_has_what_is_changed_and_asked(kafka: Broker
             await consumer.stop()
 
     asyncio.run(look())
+
+
+def test_internals_records_are_read_of_the_partitions_that_were_active_as_the_reading_began() -> None:
+    """Faust's own set of them may be emptied meanwhile; aiokafka takes an empty one for all that there are."""
+    app = EngineApp(AppSettings("internals", "n1", "127.0.0.1:1", Path("unused")))
+    consumer, place = app.consumer, TP("changelog", 0)
+    consumer.resume_partitions({place})
+    asked: list[set[TP]] = []
+
+    async def drain(active_partitions: set[TP], timeout: float) -> dict[TP, list[str]]:
+        consumer.pause_partitions({place})
+        asked.append(active_partitions)
+        return {place: ["record"]}
+
+    consumer._getmany = drain
+    assert asyncio.run(consumer._wait_next_records(1.0)) == ({place: ["record"]}, {place})
+    assert asked == [{place}]
+    assert asyncio.run(consumer._wait_next_records(1.0)) == ({}, set())
+    assert "tp in active_partitions" in source(consumers.Consumer.getmany)
 
 
 def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) -> None:
