@@ -41,11 +41,31 @@ PREFETCH_BACKOFF_S = 0.002
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """aiokafka's consumer with a short fetch wait and fetch sessions, whose failed commit is an answer and not the end."""
 
+    _reading: asyncio.Task[Any] | None = None
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._client.send = FetchSessions(consumer._client.send, partial(_assignment, consumer)).send
         return consumer
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        """Records that are there, or come within the time-out; none when told to stop meanwhile."""
+        self._reading = reading = asyncio.ensure_future(super()._fetch_records(*args, **kwargs))
+        try:
+            await asyncio.wait([reading])
+        finally:
+            reading.cancel()
+        return {} if reading.cancelled() else reading.result()
+
+    def stop_reading(self) -> None:
+        """End a wait for records that is under way. From the main loop; what the thread is asked for next comes behind it.
+
+        One that lasts into the next assignment would take its first records, from behind the place that recovery has just sought, and
+        Faust drops what comes while the flow is stopped: the state recovered would lack them.
+        """
+        if (reading := self._reading) is not None:
+            self.thread_loop.call_soon_threadsafe(reading.cancel)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where the broker refused it or cannot be reached. The offsets are then committed later, or
@@ -93,6 +113,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def stop_flow(self) -> None:
+        """Let no more messages in, and read no more."""
+        super().stop_flow()
+        self._thread.stop_reading()
 
     def done(self, offsets: Mapping[TP, int]) -> None:
         """Inputs below these offsets are durable: the next commit may pass them."""

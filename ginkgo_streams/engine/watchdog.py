@@ -18,9 +18,9 @@ from ginkgo_streams.engine.runner import Runner
 
 LOOK_S = 5.0
 STUCK_LOOKS = 8
-"""40 s without progress in spite of lag, or in a rebalance or a recovery (which may take as long as it goes on): longer than a broker's restart, shorter
-than a person's patience. Looks are counted, not seconds, so that a process that was stopped itself does not
-take its own sleep for a stuck consumer."""
+"""40 s without progress in spite of lag, in a rebalance, or in a recovery (which may take as long as it reads on): longer than a broker's
+restart, shorter than a person's patience. Looks are counted, not seconds, so that a process that was stopped itself does not take its
+own sleep for a stuck consumer."""
 
 Place = tuple[str, int, str]
 """(runner, slot, topic); ("app", 0, "") for a rebalance or a recovery that does not end."""

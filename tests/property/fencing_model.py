@@ -218,8 +218,7 @@ def _acknowledged(world: World, process: Process, record: Pair | Sent, rules: Ru
 
 
 def _claimed(world: World, process: Process, rules: Rules) -> Process:
-    owner = process._replace(phase="recover", copy=process.copy._replace(owned=True))
-    return owner if rules.claim_before_recovery else _load(world, owner, rules)
+    return process._replace(phase="recover") if rules.claim_before_recovery else _load(world, process, rules)
 
 
 def _load(world: World, process: Process, rules: Rules) -> Process:
@@ -234,7 +233,7 @@ def _load(world: World, process: Process, rules: Rules) -> Process:
     if state != whole and (whole or not world.gone):
         raise Violation(f"epoch {process.generation} loads {state} where the whole changelog gives {whole}")
     again: tuple[Sent, ...] = tuple(("order", process.generation, order) for order in state)
-    return process._replace(phase="run", state=state, orders=(*process.orders, *again))
+    return process._replace(phase="run", state=state, orders=(*process.orders, *again), copy=process.copy._replace(owned=True))
 
 
 def _apply(process: Process, rules: Rules) -> Process:

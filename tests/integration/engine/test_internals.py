@@ -6,9 +6,11 @@ import asyncio
 import inspect
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.app.base import App
 from faust.stores.rocksdb import Store
 from faust.tables import base as tables
@@ -101,6 +103,30 @@ def test_internals_records_are_read_of_the_partitions_that_were_active_as_the_re
     assert asked == [{place}]
     assert asyncio.run(consumer._wait_next_records(1.0)) == ({}, set())
     assert "tp in active_partitions" in source(consumers.Consumer.getmany)
+
+
+def test_internals_wait_for_records_ends_when_the_flow_is_stopped() -> None:
+    """It would take records of the next assignment, which Faust then drops."""
+
+    async def stop() -> None:
+        app = EngineApp(AppSettings("internals", "n1", "127.0.0.1:1", Path("unused")))
+        consumer, thread = app.consumer, app.consumer._thread
+        thread.thread_loop = asyncio.get_running_loop()
+        waits = asyncio.Event()
+
+        async def fetched_records(*args: Any, **kwargs: Any) -> Any:
+            waits.set()
+            await asyncio.Event().wait()
+
+        fetcher = SimpleNamespace(_closed=False, _subscriptions=SubscriptionState(), fetched_records=fetched_records)
+        reading = asyncio.ensure_future(thread._fetch_records(SimpleNamespace(_closed=False, _fetcher=fetcher), {TP("changelog", 0)}))
+        await waits.wait()
+        consumer.stop_flow()
+        async with asyncio.timeout(10):
+            assert await reading == {}
+        assert "consumer.stop_flow" in source(App._on_partitions_revoked)
+
+    asyncio.run(stop())
 
 
 def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) -> None:
