@@ -100,7 +100,6 @@ class EngineApp(faust.App):  # type: ignore[misc]
             **kwargs,
         )
         self.transport = internals.Transport([*self.conf.broker], self)
-        internals.read_changelogs_by(self, internals.ChangelogQueue(self))
         self.on_partitions_revoked.connect(self._revoked)
         self.on_rebalance_complete.connect(self._recovered)
 

@@ -187,7 +187,6 @@ class Runner:
                 if copy.get(OWNED) is not None:
                     log.info("Local copy of %s-%d was not given back: thrown away", table.name, partition)
                     copy.wipe()
-                copy.begin()
         mine = sorted(internals.owned_partitions(self.app, self.tables[0].changelog_topic_name))
         epoch = self.base() + generation
         point("before_claim")
@@ -222,7 +221,7 @@ class Runner:
             return
         point("before_load")
         slots = {}
-        starts = await internals.start_offsets(self.app, [TP(topic, index) for topic in self.inputs for index in self._epochs])
+        starts = await self.app.consumer.start_offsets([TP(topic, index) for topic in self.inputs for index in self._epochs])
         for index, epoch in self._epochs.items():
             primary = internals.LocalCopy(self.tables[0], index)
             if await self._outdated(index, epoch, primary.get(CLAIM)):

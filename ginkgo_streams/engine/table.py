@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -11,7 +10,7 @@ import msgspec
 
 from ginkgo_streams.engine.envelope import CLAIM, RESERVED, LaterVersion, unseal
 from ginkgo_streams.engine.fatal import die
-from ginkgo_streams.engine.internals import LocalCopy, is_present
+from ginkgo_streams.engine.internals import LocalCopy
 
 if TYPE_CHECKING:
     from ginkgo_streams.engine.runner import Runner
@@ -74,24 +73,18 @@ class FencedTable(faust.Table):  # type: ignore[misc]
         if self.runner is not None:
             await self.runner.on_table_assigned(self)
 
-    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Recovery and standby: fold records into the local copy. Those of an earlier assignment do not count, nor do they count as read
-        (`ChangelogQueue`): their copy may have been thrown away since."""
-        by_partition: dict[int, list[Any]] = defaultdict(list)
-        for event in batch:
-            if is_present(self.app, event):
-                by_partition[event.message.partition].append(event.message)
-        for partition, messages in by_partition.items():
-            copy = LocalCopy(self, partition)
-            try:
-                puts, deletes, refused = accept(copy, ((m.key, m.value) for m in messages))
-                copy.write(puts.items(), deletes, offset=messages[-1].offset)
-            except (LaterVersion, msgspec.DecodeError) as error:
-                die(f"{self.name}-{partition}: its changelog cannot be read: {error}", error)
-            except Exception as error:  # Faust would log it and go on
-                die(f"{self.name}-{partition}: its changelog cannot be copied: {error}", error)
-            if refused and self.runner is not None:
-                self.runner.count_refused(f"{self.name}-{partition}", refused)
+    def apply_changelog(self, partition: int, records: Sequence[Any]) -> None:
+        """Recovery and standby: fold records into the local copy of a partition."""
+        copy = LocalCopy(self, partition)
+        try:
+            puts, deletes, refused = accept(copy, ((record.key, record.value) for record in records))
+            copy.write(puts.items(), deletes, offset=records[-1].offset)
+        except (LaterVersion, msgspec.DecodeError) as error:
+            die(f"{self.name}-{partition}: its changelog cannot be read: {error}", error)
+        except Exception as error:
+            die(f"{self.name}-{partition}: its changelog cannot be copied: {error}", error)
+        if refused and self.runner is not None:
+            self.runner.count_refused(f"{self.name}-{partition}", refused)
 
     def live_items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """The application's values of a partition (ours, with their envelope)."""

@@ -151,23 +151,20 @@ class Deaf(Runner):
 
 
 def rejoin_early(app: Any, table: Any, owned: bool) -> None:
-    """Ask for another rebalance with the first piece of changelog that is recovered, while more of it is on its way to the tables.
-    owned: as one whose copies will not be found given back."""
-    whole = table.apply_changelog_batch
+    """Ask for another rebalance with the first piece of changelog that is recovered, while there is more to come. owned: as one whose
+    copies will not be found given back."""
+    whole = table.apply_changelog
 
-    async def slow(event: Any) -> None:
-        await asyncio.sleep(0.001)
-
-    def first(batch: Any) -> None:
-        table.apply_changelog_batch = whole
-        whole(batch)
+    def first(partition: int, records: Any) -> None:
+        table.apply_changelog = whole
+        whole(partition, records)
         if owned:
             for index in range(SLOTS):
                 LocalCopy(table, index).write([(OWNED, b"1")])
         print("REJOINS", flush=True)
         request_rejoin(app)
 
-    table.apply_changelog_batch, table.on_changelog_event = first, slow
+    table.apply_changelog = first
 
 
 def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:

@@ -1,0 +1,220 @@
+"""How records come out of Kafka: Faust's consumer and aiokafka's below it, with what they get wrong for state that must be whole.
+
+As `internals`, this leans on what they do not promise; tests/integration/engine/test_internals.py fails when it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from ginkgo_streams.engine.fetching import FetchSessions
+
+FETCH_WAIT_MS = 20
+"""Longest wait of a fetch that finds nothing. Faust fixes 1,500: a partition that empties while a fetch of the
+same broker is under way would then be seen up to 1.5 s late. The price is 50 empty fetches a second when idle."""
+
+RECORDS_WAIT_S = 0.1
+"""Longest wait for records of the partitions that are active as it begins. Faust fixes 1 s, and sleeps as long where none is active: the
+first inputs after a recovery would come so much later."""
+
+YIELD_EVERY = 100
+"""Inputs handed on before others get the loop."""
+
+PREFETCH_BACKOFF_S = 0.002
+"""How long aiokafka leaves a broker alone while a record of a paused partition (a changelog) lies undrained."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """aiokafka's consumer with a short fetch wait and fetch sessions, whose failed commit is an answer and not the end."""
+
+    _reading: asyncio.Task[Any] | None = None
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._client.send = FetchSessions(consumer._client.send, partial(assignment_of, consumer)).send
+        return consumer
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        """Records that are there, or come within the time-out; none when told to stop meanwhile."""
+        self._reading = reading = asyncio.ensure_future(super()._fetch_records(*args, **kwargs))
+        try:
+            await asyncio.wait([reading])
+        finally:
+            reading.cancel()
+        return {} if reading.cancelled() else reading.result()
+
+    def stop_reading(self) -> None:
+        """End a wait for records that is under way. From the main loop; what the thread is asked for next comes behind it.
+
+        One that lasts into the next assignment would take its first records, from behind the place that recovery has just sought, and
+        Faust drops what comes while the flow is stopped: the state recovered would lack them.
+        """
+        if (reading := self._reading) is not None:
+            self.thread_loop.call_soon_threadsafe(reading.cancel)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; False where the broker refused it or cannot be reached. The offsets are then committed later, or
+        by the next owner's replay; nothing depends on a commit but the length of that replay."""
+        consumer = self._ensure_consumer()
+        assigned = self.assignment()
+        wanted = {TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned}
+        if not wanted:
+            return False
+        try:
+            await consumer.commit(wanted)
+        except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
+            self.log.info("Commit refused, no longer the owner: %r", error)
+            return False
+        except KafkaError as error:
+            self.log.warning("Commit failed, will be tried again: %r", error)
+            return False
+        return True
+
+
+def assignment_of(consumer: Any) -> Any:
+    """The assignment of an aiokafka consumer as it is now, None without one."""
+    subscription = consumer._subscription.subscription
+    return None if subscription is None else subscription.assignment
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Hands inputs to the streams and changelogs to their tables, and commits what `done` was told, and only that: Faust's list of
+    acknowledged offsets skips gaps (its issue 606)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._done: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def stop_flow(self) -> None:
+        """Let no more messages in, and read no more."""
+        super().stop_flow()
+        self._thread.stop_reading()
+
+    def done(self, offsets: Mapping[TP, int]) -> None:
+        """Inputs below these offsets are durable: the next commit may pass them."""
+        self._done.update(offsets)
+
+    def forget(self) -> None:
+        """Partitions were revoked: what was not committed is the next owner's to read again."""
+        self._done.clear()
+
+    async def commit_done(self) -> bool:
+        """Commit now. True where the group's coordinator took it: we are a member, and nobody else owns our slots."""
+        offsets = dict(self._done)
+        if not offsets:
+            return False
+        committed = bool(await self._thread.commit(offsets))
+        if committed:
+            self._committed_offset.update(offsets)
+        return committed
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+        """As Faust's, with short waits, and of the partitions that are active as it begins.
+
+        Faust passes its set of them, which may be emptied meanwhile: then aiokafka hands out all that it has, and Faust drops what is
+        not active without a word, though the partition is read on behind it (a standby's copy would lack it for ever).
+        """
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        active = set(self._get_active_partitions())
+        if not active:
+            await asyncio.sleep(FETCH_WAIT_MS / 1_000)
+            return {}, active
+        return await self._getmany(active_partitions=active, timeout=min(timeout, RECORDS_WAIT_S)), active
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Read for ever, in place of Faust's loop. That one makes two tasks of every message; drops inputs below the last that it has
+        seen, though they were sought back to; and lets changelogs through a queue that outlives the assignment they were read under."""
+        stopped, app = self._stopped.is_set, self.app
+        try:
+            while not (stopped() or fetcher._stopped.is_set()):
+                records, _ = await self._wait_next_records(RECORDS_WAIT_S)
+                generation = app.consumer_generation_id
+                # What is left out here was read under an assignment that has ended, and in front of the seeks of the next.
+                for tp in [tp for tp in records if self._is_changelog_tp(tp)]:
+                    await asyncio.sleep(0)
+                    if not self.flow_active or generation != app.consumer_generation_id:
+                        break
+                    self._recover(tp, records.pop(tp))
+                for number, (tp, record) in enumerate(self.scheduler.iterate(records)):
+                    if number % YIELD_EVERY == 0:
+                        await asyncio.sleep(0)
+                    if not self.flow_active or generation != app.consumer_generation_id:
+                        break
+                    await self.callback(self._to_message(tp, record))
+                await asyncio.sleep(0)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not app.should_stop:
+                raise
+
+    def _recover(self, tp: TP, records: Sequence[Any]) -> None:
+        """Fold a piece of changelog into its table's copy, and tell Faust how far that is."""
+        recovery = self.app.tables.recovery
+        offsets = next((o for tps, o in self._reaches(recovery) if tp in tps), None)
+        if offsets is None:
+            return
+        seen = -1 if offsets[tp] is None else offsets[tp]
+        if new := [record for record in records if record.offset > seen]:
+            self.app.tables._changelogs[tp.topic].apply_changelog(tp.partition, new)
+            offsets[tp] = new[-1].offset
+        recovery._active_events_received_at[tp] = recovery._last_flush_at = time.monotonic()
+        if recovery.in_recovery and not recovery.need_recovery():
+            recovery.signal_recovery_end.set()
+
+    @staticmethod
+    def _reaches(recovery: Any) -> list[tuple[Any, Any]]:
+        return [(recovery.active_tps, recovery.active_offsets), (recovery.standby_tps, recovery.standby_offsets)]
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: that streams go on is the watchdog's to see. Faust tells it by events that end in a stream, which ours do not."""
+
+    async def perform_seek(self) -> None:
+        """Put every input back to where it is read from.
+
+        aiokafka's own seek leaves a partition without a committed offset where it is: its first records, delivered and
+        dropped while a rebalance was still on, would never come again.
+        """
+        inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+        offsets = await self.start_offsets(inputs)
+        await self._thread.call_thread(self._seek_assigned, offsets)
+        self._committed_offset.update({tp: offset or None for tp, offset in offsets.items()})
+
+    async def start_offsets(self, tps: Sequence[TP]) -> dict[TP, int]:
+        """Where reading of each partition begins: at the committed offset, or the oldest record there is, if that is later."""
+
+        async def ask() -> dict[TP, int]:
+            consumer = self._thread._ensure_consumer()
+            wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+            committed = await consumer._coordinator.fetch_committed_offsets(wanted)
+            oldest = await consumer.beginning_offsets(wanted)
+            known = {tp: committed[tp].offset for tp in wanted if tp in committed}
+            return {TP(tp.topic, tp.partition): max(known.get(tp, 0), oldest[tp]) for tp in wanted}
+
+        found: dict[TP, int] = await self._thread.call_thread(ask) if tps else {}
+        return found
+
+    async def _seek_assigned(self, offsets: Mapping[TP, int]) -> None:
+        """In the consumer's thread. Waits for nothing: Faust seeks in mid-rebalance too, and reads no changelog meanwhile."""
+        consumer = self._thread._ensure_consumer()
+        for tp, offset in offsets.items():
+            if (place := TopicPartition(tp.topic, tp.partition)) in consumer.assignment():
+                consumer.seek(place, offset)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self._done if topics is None or tp in topics or tp.topic in topics])
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        return {tp: self._done[tp] for tp in tps if tp in self._done and self._should_commit(tp, self._done[tp])}
