@@ -127,11 +127,10 @@ def node_app(settings: Settings) -> EngineApp:
         log.info("Waiting for queues to drain (%d messages remaining)", runner.backlog())
 
     async def after_release() -> None:
-        await heartbeat.stop()
         for task in watching:
             internals.cancel_quietly(task)
-        await tell(app, m.NodeOffline(timestamp=now(), node_id=node_id, reason=STOPPED))
-        await leave(app, cluster)
+        offline = m.NodeOffline(timestamp=now(), node_id=node_id, reason=STOPPED)
+        await asyncio.gather(heartbeat.stop(), tell(app, offline), leave(app, cluster))  # others wait for our slots
 
     async def after_stop() -> None:
         await cluster.stop()

@@ -45,7 +45,7 @@ class AppSettings:
     datadir: Path
     capacity: int = 0
     session_timeout_s: float = 3.0
-    heartbeat_s: float = 0.5
+    heartbeat_s: float = 0.25
     standbys: int = 1
     web_enabled: bool = False
     web_host: str = "127.0.0.1"
@@ -143,6 +143,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         try:
             for step in self.before_start:
                 await step()
+            internals.open_ahead([table for runner in self.runners for table in runner.tables])
         except (NoBrokers, TopicMismatch) as error:
             cannot_start(error)
         await super().on_first_start()

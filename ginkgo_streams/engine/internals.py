@@ -185,6 +185,22 @@ async def end_offsets(app: Any, tps: Sequence[TP]) -> dict[TP, int]:
     return {TP(tp.topic, tp.partition): int(offset) for tp, offset in found.items()}
 
 
+OPEN_AHEAD = 128
+"""Stores opened before the group is joined, at most."""
+
+
+def open_ahead(tables: Sequence[Any]) -> None:
+    """Open the tables' stores while nobody waits for them. A new member opens them in its event loop otherwise (17 ms each, up to 70 on a
+    busy machine), with its new slots standing still. What cannot be opened, as one that another process still holds, is left to the
+    assignment: Faust waits for it there, or says what is wrong with it."""
+    for table, partition in [(each, number) for each in tables for number in range(each.partitions)][:OPEN_AHEAD]:
+        try:
+            table.data._db_for_partition(partition)
+        except Exception as error:
+            log.info("Store %s-%d is not opened ahead: %s", table.name, partition, error)
+            return
+
+
 class LocalCopy:
     """The RocksDB copy of one partition of a table, by raw keys."""
 
