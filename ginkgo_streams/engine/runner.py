@@ -180,13 +180,16 @@ class Runner:
             die(f"{self.name}: cannot claim its slots", error)
 
     async def _claim(self, generation: int) -> None:
+        wiped = []
         for table in self.tables:
             topic = table.changelog_topic_name
-            for partition in internals.owned_partitions(self.app, topic) | internals.standby_partitions(self.app, topic):
+            for partition in sorted(internals.owned_partitions(self.app, topic) | internals.standby_partitions(self.app, topic)):
                 copy = internals.LocalCopy(table, partition)
                 if copy.get(OWNED) is not None:
-                    log.info("Local copy of %s-%d was not given back: thrown away", table.name, partition)
                     copy.wipe()
+                    wiped.append(f"{table.name}-{partition}")
+        if wiped:
+            log.info("Local copies that were not given back are thrown away: %s", ", ".join(wiped))
         mine = sorted(internals.owned_partitions(self.app, self.tables[0].changelog_topic_name))
         epoch = self.base() + generation
         point("before_claim")
