@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ginkgo_streams.domain.events import BUY, SELL, Cancel, Order, Quotes, Report
 from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges, Fresh
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+from ginkgo_streams.domain.halts import ENGINE, Halt
 from tests.unit.domain.exchange.floor import CODE, always, order, quotes, row, ts
 from tests.unit.domain.market.shanghai import profile
 
@@ -20,7 +21,7 @@ OTHER = "688001.SH"
 CODES = (CODE, OTHER)
 TIMES = ["09:14:50", "09:19:50", "09:24:50", "10:00:00", "14:56:50", "14:59:50", "2026-11-24T09:29:50", "2026-11-27T10:00:00"]
 
-Event = Quotes | Order | Cancel | int
+Event = Quotes | Order | Cancel | Halt | int
 
 
 @st.composite
@@ -35,7 +36,7 @@ def courses(draw: st.DrawFn) -> tuple[ExchangeSettings, list[Event]]:
     events.append(quotes(row(now, 10.0, prev_close=10.0), row(now, 10.0), codes=CODES))
     jumps = iter(TIMES)
     for _ in range(draw(st.integers(5, 40))):
-        kind = draw(st.sampled_from(["quote", "quote", "quote", "order", "order", "cancel", "again", "clock", "jump"]))
+        kind = draw(st.sampled_from(["quote", "quote", "quote", "order", "order", "cancel", "again", "clock", "jump", "halt"]))
         now += draw(st.integers(0, 4)) * SECOND
         if kind == "jump":
             now = max(now, ts(next(jumps, TIMES[-1])))
@@ -46,6 +47,8 @@ def courses(draw: st.DrawFn) -> tuple[ExchangeSettings, list[Event]]:
         elif kind == "order":
             number += 1
             events.append(draw(an_order(f"o{number}", now)))
+        elif kind == "halt":
+            events.append(draw(a_halt([event for event in events if isinstance(event, Halt)], now)))
         else:
             known = [event for event in events if isinstance(event, Order)]
             if known:
@@ -85,6 +88,17 @@ def an_order(draw: st.DrawFn, order_id: str, now: int) -> Order:
     return order(order_id, volume, limit, now, draw(st.sampled_from([BUY, SELL])), draw(st.sampled_from(CODES)))
 
 
+@st.composite
+def a_halt(draw: st.DrawFn, known: list[Halt], now: int) -> Halt:
+    """The next change of a target, or one that was here before: every gateway gives its own again after a crash."""
+    if known and draw(st.integers(0, 3)) == 0:
+        return draw(st.sampled_from(known))
+    target = draw(st.sampled_from([ENGINE, "p1", CODE, OTHER]))
+    seq = 1 + max((halt.seq for halt in known if halt.target == target), default=0)
+    mode = draw(st.sampled_from(["halt", "reduce"]))
+    return Halt(target=target, active=draw(st.booleans()), mode=mode, command_id=f"{target}-{seq}", ts=now, seq=seq)
+
+
 def give(exchange: Exchange, event: Event, fresh: Fresh) -> ExchangeChanges:
     """One input."""
     if isinstance(event, Quotes):
@@ -93,6 +107,8 @@ def give(exchange: Exchange, event: Event, fresh: Fresh) -> ExchangeChanges:
         return exchange.submit(event)
     if isinstance(event, Cancel):
         return exchange.cancel(event)
+    if isinstance(event, Halt):
+        return exchange.halt(event)
     return exchange.on_clock(event, fresh)
 
 
@@ -166,6 +182,35 @@ def check_sums(reports: dict[tuple[str, int], Report], sent: dict[str, Order]) -
         fees = PROFILE.fees(BUY, sum(f.amount for f in fills), PROFILE.calendar_day(own[0].ts), CODE)
         assert sum(f.commission for f in fills) == (fees.commission if fills else 0)
         assert sum(f.volume for f in fills) <= sent[order_id].volume
+
+
+@settings(deadline=None, max_examples=200)
+@given(courses())
+def test_any_course_when_halted_then_every_open_order_of_the_target_ends_or_waits_for_its_cancel(
+    course: tuple[ExchangeSettings, list[Event]],
+) -> None:
+    chosen, events = course
+    exchange = Exchange(PROFILE, chosen)
+    newest: dict[str, Halt] = {}
+    sent: set[str] = set()
+    open_orders: dict[str, Order] = {}
+    for event in events:
+        known = newest.get(event.target) if isinstance(event, Halt) else None
+        if isinstance(event, Halt) and (known is None or event.seq > known.seq):
+            newest[event.target] = event
+        reports = give(exchange, event, always).reports
+        if isinstance(event, Order) and event.order_id not in sent:
+            sent.add(event.order_id)
+            open_orders[event.order_id] = event
+        for report in reports:
+            if report.kind not in ("ack", "partially_filled"):
+                open_orders.pop(report.order_id, None)
+        waiting = {order.order_id for order in exchange.waiting()}
+        for source in open_orders.values():
+            for halt in newest.values():
+                passes = halt.mode == "reduce" and source.direction == SELL
+                covered = halt.active and halt.target in (ENGINE, source.portfolio_id, source.code)
+                assert not covered or passes or source.order_id in waiting, (source, halt)
 
 
 @settings(deadline=None, max_examples=150)
