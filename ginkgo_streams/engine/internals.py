@@ -147,8 +147,10 @@ async def is_member(app: Any) -> bool:
 
 
 def highwater(app: Any, tp: TP) -> int | None:
-    """End offset of a partition as the last fetch saw it."""
-    value = app.consumer._thread._ensure_consumer().highwater(TopicPartition(tp.topic, tp.partition))
+    """End offset of a partition as the last fetch saw it; None where there was none, or the partition is not ours (any more)."""
+    place = TopicPartition(tp.topic, tp.partition)
+    assignment = assignment_of(app.consumer._thread._ensure_consumer())
+    value = None if assignment is None or place not in assignment.tps else assignment.state_value(place).highwater
     return None if value is None else int(value)
 
 
