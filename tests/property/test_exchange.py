@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ginkgo_streams.domain.events import BUY, SELL, Cancel, Order, Quotes, Report
 from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges, Fresh
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
-from ginkgo_streams.domain.halts import ENGINE, Halt
+from ginkgo_streams.domain.halts import ENGINE, Halt, Mode
 from tests.unit.domain.exchange.floor import CODE, always, order, quotes, row, ts
 from tests.unit.domain.market.shanghai import profile
 
@@ -95,7 +95,7 @@ def a_halt(draw: st.DrawFn, known: list[Halt], now: int) -> Halt:
         return draw(st.sampled_from(known))
     target = draw(st.sampled_from([ENGINE, "p1", CODE, OTHER]))
     seq = 1 + max((halt.seq for halt in known if halt.target == target), default=0)
-    mode = draw(st.sampled_from(["halt", "reduce"]))
+    mode: Mode = "halt" if draw(st.booleans()) else "reduce"
     return Halt(target=target, active=draw(st.booleans()), mode=mode, command_id=f"{target}-{seq}", ts=now, seq=seq)
 
 
