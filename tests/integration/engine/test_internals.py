@@ -130,17 +130,17 @@ def test_internals_wait_for_records_ends_when_the_flow_is_stopped() -> None:
 
 def test_internals_end_of_a_partition_that_is_no_longer_ours_is_not_known() -> None:
     """A rebalance takes a partition in the consumer's thread, while the loop still holds its slot."""
-    subscriptions = SubscriptionState()
-    consumer = SimpleNamespace(_subscription=subscriptions)
-    app = SimpleNamespace(consumer=SimpleNamespace(_thread=SimpleNamespace(_ensure_consumer=lambda: consumer)))
 
-    async def assign() -> None:
+    async def ask() -> None:
+        subscriptions = SubscriptionState()
+        consumer = SimpleNamespace(_subscription=subscriptions)
+        app = SimpleNamespace(consumer=SimpleNamespace(_thread=SimpleNamespace(_ensure_consumer=lambda: consumer)))
+        assert internals.highwater(app, TP("here", 0)) is None
         subscriptions.assign_from_user([TopicPartition("here", 0)])
+        subscriptions.subscription.assignment.state_value(TopicPartition("here", 0)).highwater = 7
+        assert [internals.highwater(app, TP(topic, 0)) for topic in ("here", "gone")] == [7, None]
 
-    assert internals.highwater(app, TP("here", 0)) is None
-    asyncio.run(assign())
-    subscriptions.subscription.assignment.state_value(TopicPartition("here", 0)).highwater = 7
-    assert [internals.highwater(app, TP(topic, 0)) for topic in ("here", "gone")] == [7, None]
+    asyncio.run(ask())
 
 
 def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) -> None:
