@@ -293,10 +293,11 @@ class InterestUpdate(Message, tag="interest.update", kw_only=True):
 
 
 class ScheduleUpdate(Message, tag="schedule_update", kw_only=True):
-    """A pin (slot to node), a disabled node, a halt (`subject`: its target, `value`: its number, `mode`, `command_id`), or the base of
-    an app's epochs (`value`); `active` false takes it back. Key: "kind:subject"."""
+    """A pin (slot to node), a disabled node, a halt (`subject`: its target, `value`: its number, `mode`, `command_id`), the base of
+    an app's epochs (`value`), or the fees of the broker (`commission_rate`: of the amount; `value`: minimum per order, 0.0001 CNY);
+    `active` false takes it back. Key: "kind:subject"."""
 
-    kind: Literal["pin", "disabled", "halt", "epoch", "rebalance", "node"]
+    kind: Literal["pin", "disabled", "halt", "epoch", "rebalance", "node", "fees"]
     subject: str
     node_id: str = ""
     value: int = 0
@@ -305,6 +306,7 @@ class ScheduleUpdate(Message, tag="schedule_update", kw_only=True):
     issued_by: str = ""
     mode: h.Mode = "halt"
     command_id: str = ""
+    commission_rate: str = ""
 
 
 def schedule_key(update: ScheduleUpdate) -> bytes:

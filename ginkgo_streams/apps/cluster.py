@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.apps.exchange_rules import commission_of
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.assignor import Wishes
 from ginkgo_streams.engine.broadcast import BroadcastTable
@@ -113,6 +114,8 @@ def _decode_schedule(value: bytes) -> m.ScheduleUpdate:
     message = m.decode(value, m.ScheduleUpdate)
     assert isinstance(message, m.ScheduleUpdate)
     m.ms(message.timestamp)
+    if message.kind == "fees":
+        commission_of(message)
     return message
 
 

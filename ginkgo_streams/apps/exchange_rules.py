@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from ginkgo_streams import messages as m
 from ginkgo_streams.config import Settings
 from ginkgo_streams.config.schema import SimulationBroker
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
-from ginkgo_streams.domain.market.cn import cn
-from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.market.cn import ChinaA, Commission, cn
 from ginkgo_streams.messages import units
 from ginkgo_streams.sessions import trading_calendar
 
@@ -30,10 +30,21 @@ def broker_of(settings: Settings) -> SimulationBroker:
     return broker
 
 
-def profile_of(settings: Settings) -> Profile:
+def profile_of(settings: Settings) -> ChinaA:
     """The A-share market with the broker's commission."""
     broker = broker_of(settings)
     return cn(trading_calendar(), Fraction(broker.commission_rate), units(float(broker.min_commission)))
+
+
+def commission_of(update: m.ScheduleUpdate) -> Commission:
+    """The commission that a schedule update of kind "fees" tells. Raises ValueError."""
+    try:
+        rate = Fraction(update.commission_rate)
+    except ZeroDivisionError as error:
+        raise ValueError(f"{update.commission_rate} is no rate") from error
+    if not 0 <= rate <= 1 or update.value < 0:
+        raise ValueError(f"a commission of {update.commission_rate} and at least {update.value} units: expected 0 to 1, and 0 or more")
+    return Commission(rate, update.value)
 
 
 def exchange_settings(settings: Settings) -> ExchangeSettings:

@@ -18,6 +18,8 @@ from ginkgo_streams.agents.livecore.snapshots import snapshots
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.exchange_rules import exchange_settings, profile_of
 from ginkgo_streams.apps.feed import FeedRunner
+from ginkgo_streams.apps.fees import keep_fees
+from ginkgo_streams.apps.fees import tell as tell_fees
 from ginkgo_streams.apps.node import app_settings
 from ginkgo_streams.apps.scheduler import INTERVAL_S, Scheduler
 from ginkgo_streams.apps.stores import stores
@@ -103,11 +105,13 @@ def livecore_app(settings: Settings) -> EngineApp:
         log.info("Starting Scheduler...")
         log.info("Scheduling interval: %gs", INTERVAL_S)
 
-    resending: list[asyncio.Task[None]] = []  # the loop itself holds tasks only weakly
+    started: list[asyncio.Task[None]] = []  # the loop itself holds tasks only weakly
 
     async def ready() -> None:
         views.start()
-        resending.append(asyncio.create_task(resend_at_start(settings)))
+        await tell_fees(app, cluster, settings)
+        started.append(asyncio.create_task(keep_fees(cluster, profile.commission)))
+        started.append(asyncio.create_task(resend_at_start(settings)))
         log.info("LiveCore ready")
 
     async def before_stop() -> None:

@@ -15,6 +15,7 @@ from ginkgo_streams.agents.node.orders_feedback import orders_feedback
 from ginkgo_streams.agents.node.ticks import ticks
 from ginkgo_streams.apps.cluster import Cluster, now
 from ginkgo_streams.apps.exchange_rules import profile_of
+from ginkgo_streams.apps.fees import adopt, keep_fees
 from ginkgo_streams.apps.heartbeat import Heartbeat
 from ginkgo_streams.apps.load import warn, watch_load
 from ginkgo_streams.apps.lookout import STOPPED
@@ -112,12 +113,14 @@ def node_app(settings: Settings) -> EngineApp:
         if settings.redis is not None:
             log.info("Connecting to Redis: %s:%d", settings.redis.host, settings.redis.port)
         await cluster.start()
+        adopt(cluster, profile.commission)
         log.info("Loading Portfolios from database...")
 
     watching: list[asyncio.Task[None]] = []
 
     async def ready() -> None:
         watching.append(asyncio.create_task(keep_placement(app, cluster)))
+        watching.append(asyncio.create_task(keep_fees(cluster, profile.commission)))
         watching.append(asyncio.create_task(watch_load(app, runner, lambda slot: owned[slot].active() if slot in owned else ())))
         await tell(app, m.NodeOnline(timestamp=now(), node_id=node_id))
         heartbeat.start()

@@ -19,13 +19,20 @@ MINIMUM_COMMISSION = 50_000
 """5 CNY per order, in units."""
 
 
+@dataclass(slots=True)
+class Commission:
+    """The broker's part of the fees, which may become another while portfolios run. rate: of the amount; minimum: units per order."""
+
+    rate: Fraction
+    minimum: int
+
+
 @dataclass(frozen=True, slots=True)
 class ChinaA:
     """The A-share market (`Profile`)."""
 
     calendar: Calendar
-    commission_rate: Fraction
-    minimum_commission: int
+    commission: Commission
     name: str = "CN"
     tick: int = limits.TICK
     lot: int = lots.LOT
@@ -62,7 +69,8 @@ class ChinaA:
 
     def fees(self, direction: int, amount: int, day: int, code: str, commission_so_far: int = 0, amount_so_far: int = 0) -> Fees:
         """See `fees.cn_fees`."""
-        return cn_fees(self.commission_rate, self.minimum_commission, direction, amount, day, code, commission_so_far, amount_so_far)
+        own = self.commission
+        return cn_fees(own.rate, own.minimum, direction, amount, day, code, commission_so_far, amount_so_far)
 
     def calendar_day(self, ts: int) -> int:
         """The date in Shanghai."""
@@ -124,4 +132,4 @@ def cn(calendar: Calendar, commission_rate: Fraction | int = COMMISSION_RATE, mi
     """
     if minimum_commission < 0:
         raise ValueError(f"a minimum commission of {minimum_commission} units is negative; give 0 for none")
-    return ChinaA(calendar, ratio(commission_rate), minimum_commission)
+    return ChinaA(calendar, Commission(ratio(commission_rate), minimum_commission))
