@@ -7,7 +7,7 @@ import inspect
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -165,3 +165,14 @@ def test_internals_local_copy_writes_reads_and_wipes_raw_keys(tmp_path: Path) ->
     copy.wipe()
     assert copy.get(b"a") is None
     assert Table.data.db.get(Store.offset_key) == b"-1"
+
+
+def test_internals_stores_are_opened_before_the_group_is_joined_but_for_one_that_another_holds(tmp_path: Path) -> None:
+    app = EngineApp(AppSettings("internals", "n1", "127.0.0.1:1", tmp_path))
+    tables = [app.fenced_table(name, 2) for name in ("a", "b")]
+    app.runners.append(cast(Any, SimpleNamespace(tables=tables)))
+    held = tables[1].data.rocksdb_options.open(tables[1].data.partition_path(1))
+    asyncio.run(app.on_first_start())
+    assert [sorted(table.data._dbs) for table in tables] == [[0, 1], [0]]
+    held.close()
+    assert "_db_for_partition" in source(Store._try_open_db_for_partition)
