@@ -59,7 +59,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         One that lasts into the next assignment would take its first records, from behind the place that recovery has just sought, and
         Faust drops what comes while the flow is stopped: the state recovered would lack them.
         """
-        if (reading := self._reading) is not None:
+        if (reading := self._reading) is not None and not self.thread_loop.is_closed():
             self.thread_loop.call_soon_threadsafe(reading.cancel)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -141,15 +141,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         stopped, app = self._stopped.is_set, self.app
         try:
             while not (stopped() or fetcher._stopped.is_set()):
-                records, _ = await self._wait_next_records(RECORDS_WAIT_S)
+                inputs, _ = await self._wait_next_records(RECORDS_WAIT_S)
                 generation = app.consumer_generation_id
+                changelogs = {tp: inputs.pop(tp) for tp in list(inputs) if self._is_changelog_tp(tp)}
                 # What is left out here was read under an assignment that has ended, and in front of the seeks of the next.
-                for tp in [tp for tp in records if self._is_changelog_tp(tp)]:
+                for tp, records in changelogs.items():
                     await asyncio.sleep(0)
                     if not self.flow_active or generation != app.consumer_generation_id:
                         break
-                    self._recover(tp, records.pop(tp))
-                for number, (tp, record) in enumerate(self.scheduler.iterate(records)):
+                    self._recover(tp, records)
+                for number, (tp, record) in enumerate(self.scheduler.iterate(inputs)):
                     if number % YIELD_EVERY == 0:
                         await asyncio.sleep(0)
                     if not self.flow_active or generation != app.consumer_generation_id:
