@@ -41,5 +41,5 @@ async def ask(app: Any, member: Member, *path: str) -> tuple[int, bytes]:
             f"{'/'.join(path)} is on {member.node_id}, but {answered or 'something else'} answers at {member.address}; "
             "nodes on several machines need a web.host that the others reach"
         )
-        raise Unavailable(message, **details)
+        raise Unavailable(message, retry_s=1, **details)  # it may have died, and its port be another's now
     return status, body

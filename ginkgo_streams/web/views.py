@@ -65,6 +65,8 @@ def _page(node: ThisNode, handler: Callable[..., Awaitable[Answer]]) -> Callable
             if request.headers.get(MEANT, node.node_id) != node.node_id:
                 raise Misdirected(f"this is {node.node_id}, not {request.headers[MEANT]}")
             status, body = await handler(request, **found)
+            if status == Unavailable.status:  # passed on from a node that the slot is coming to or leaving
+                headers["Retry-After"] = "1"
         except Refused as refused:
             status, body = refused.status, _error(refused)
             if refused.retry_s:
