@@ -68,7 +68,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         assigned = self.assignment()
         wanted = {TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned}
-        if not wanted:
+        # Of one that the group has thrown out aiokafka forgets the generation, and a group that is empty takes a commit of nobody.
+        if not wanted or consumer._coordinator.generation != self.app.consumer_generation_id:
             return False
         try:
             await consumer.commit(wanted)
