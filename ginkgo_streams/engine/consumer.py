@@ -100,9 +100,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def stop_flow(self) -> None:
-        """Let no more messages in, and read no more."""
+        """Let no more messages in, and read no more. What `_recover` said of the last recovery is no word of the next: its wait would be
+        over before anything was read. (Faust forgets it with the next record of its queue, which we do not use, or after 5 s.)"""
         super().stop_flow()
         self._thread.stop_reading()
+        self.app.tables.recovery.signal_recovery_end.clear()
 
     def done(self, offsets: Mapping[TP, int]) -> None:
         """Inputs below these offsets are durable: the next commit may pass them."""

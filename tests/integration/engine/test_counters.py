@@ -147,6 +147,22 @@ def test_counters_rebalance_in_mid_recovery_then_nothing_that_was_on_its_way_cou
     toys.audit()
 
 
+def test_counters_recovery_soon_after_another_reads_its_own_changelogs_whole(toys: ToyCluster) -> None:
+    """What Faust sets when a recovery has ended is still set when the next one waits for it."""
+    first = toys.node("n1", TOY_STANDBYS="0")
+    first.wait_for("OWNS", 4)
+    toys.feed(3_000, counters=3_000)
+    toys.settle()
+    second = toys.node("n2", TOY_STANDBYS="0")
+    second.wait_for("OWNS", 2)
+    assert first.stop() == 0  # within the 5 s after which Faust forgets it: no copy of these two slots is here
+    second.wait_for("OWNS", 2 + 4)
+    toys.feed(3_000, counters=3_000)  # a total that was not read would begin again
+    toys.settle()
+    assert second.stop() == 0
+    toys.audit()
+
+
 def test_counters_owner_to_whom_nothing_came_then_keeps_its_copies_when_another_comes_back(toys: ToyCluster) -> None:
     """It asks for the group's consent to the end of its ownership by a commit, and has nothing new to commit."""
     first, second = toys.node("n1"), toys.node("n2")

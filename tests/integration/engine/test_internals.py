@@ -120,7 +120,10 @@ def test_internals_wait_for_records_ends_when_the_flow_is_stopped() -> None:
         fetcher = SimpleNamespace(_closed=False, _subscriptions=SubscriptionState(), fetched_records=fetched_records)
         reading = asyncio.ensure_future(thread._fetch_records(SimpleNamespace(_closed=False, _fetcher=fetcher), {TP("changelog", 0)}))
         await waits.wait()
+        ended = app.tables.recovery.signal_recovery_end
+        ended.set()
         consumer.stop_flow()
+        assert not ended.is_set()
         async with asyncio.timeout(10):
             assert await reading == {}
         assert "consumer.stop_flow" in source(App._on_partitions_revoked)

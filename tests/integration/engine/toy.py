@@ -168,10 +168,10 @@ def rejoin_early(app: Any, table: Any, owned: bool) -> None:
 
 
 def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
-    """The app of one node. TOY_UNHURRIED: it makes no checkpoint while a test looks."""
+    """The app of one node. TOY_UNHURRIED: it makes no checkpoint while a test looks. TOY_STANDBYS: copies of each slot, 1 if not given."""
     if "TOY_UNHURRIED" in os.environ:
         engine_runner.CHECKPOINT_S = 3600.0
-    app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir))
+    app = EngineApp(AppSettings(APP, node_id, bootstrap, datadir, standbys=int(os.environ.get("TOY_STANDBYS", "1"))))
     topic = app.raw_topic(INPUT)
     tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
     if "TOY_REJOIN_EARLY" in os.environ:
