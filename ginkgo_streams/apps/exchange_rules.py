@@ -8,7 +8,7 @@ from ginkgo_streams import messages as m
 from ginkgo_streams.config import Settings
 from ginkgo_streams.config.schema import SimulationBroker
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
-from ginkgo_streams.domain.market.cn import ChinaA, Commission, cn
+from ginkgo_streams.domain.market.cn import ChinaA, Commission, cn, commission
 from ginkgo_streams.messages import units
 from ginkgo_streams.sessions import trading_calendar
 
@@ -42,9 +42,7 @@ def commission_of(update: m.ScheduleUpdate) -> Commission:
         rate = Fraction(update.commission_rate)
     except ZeroDivisionError as error:
         raise ValueError(f"{update.commission_rate} is no rate") from error
-    if not 0 <= rate <= 1 or update.value < 0:
-        raise ValueError(f"a commission of {update.commission_rate} and at least {update.value} units: expected 0 to 1, and 0 or more")
-    return Commission(rate, update.value)
+    return commission(rate, update.value)
 
 
 def exchange_settings(settings: Settings) -> ExchangeSettings:

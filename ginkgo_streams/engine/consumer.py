@@ -125,7 +125,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return committed
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        """As Faust's, with short waits, and of the partitions that are active as it begins.
+        """As Faust's, of the partitions that are active as it begins.
 
         Faust passes its set of them, which may be emptied meanwhile: then aiokafka hands out all that it has, and Faust drops what is
         not active without a word, though the partition is read on behind it (a standby's copy would lack it for ever).
@@ -136,7 +136,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if not active:
             await asyncio.sleep(FETCH_WAIT_MS / 1_000)
             return {}, active
-        return await self._getmany(active_partitions=active, timeout=min(timeout, RECORDS_WAIT_S)), active
+        return await self._getmany(active_partitions=active, timeout=timeout), active
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Read for ever, in place of Faust's loop. That one makes two tasks of every message; drops inputs below the last that it has
@@ -167,8 +167,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _recover(self, tp: TP, records: Sequence[Any]) -> None:
         """Fold a piece of changelog into its table's copy, and tell Faust how far that is."""
         recovery = self.app.tables.recovery
-        offsets = next((o for tps, o in self._reaches(recovery) if tp in tps), None)
-        if offsets is None:
+        if tp in recovery.active_tps:
+            offsets = recovery.active_offsets
+        elif tp in recovery.standby_tps:
+            offsets = recovery.standby_offsets
+        else:
             return
         seen = -1 if offsets[tp] is None else offsets[tp]
         if new := [record for record in records if record.offset > seen]:
@@ -177,10 +180,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         recovery._active_events_received_at[tp] = recovery._last_flush_at = time.monotonic()
         if recovery.in_recovery and not recovery.need_recovery():
             recovery.signal_recovery_end.set()
-
-    @staticmethod
-    def _reaches(recovery: Any) -> list[tuple[Any, Any]]:
-        return [(recovery.active_tps, recovery.active_offsets), (recovery.standby_tps, recovery.standby_offsets)]
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: that streams go on is the watchdog's to see. Faust tells it by events that end in a stream, which ours do not."""

@@ -148,19 +148,23 @@ async def is_member(app: Any) -> bool:
 
 def highwater(app: Any, tp: TP) -> int | None:
     """End offset of a partition as the last fetch saw it; None where there was none, or the partition is not ours (any more)."""
+    state = _state(app, tp)
+    return None if state is None or state.highwater is None else int(state.highwater)
+
+
+def _state(app: Any, tp: TP) -> Any:
+    """What aiokafka knows of a partition of its assignment as it is now; None of another."""
     place = TopicPartition(tp.topic, tp.partition)
     assignment = assignment_of(app.consumer._thread._ensure_consumer())
-    value = None if assignment is None or place not in assignment.tps else assignment.state_value(place).highwater
-    return None if value is None else int(value)
+    return None if assignment is None or place not in assignment.tps else assignment.state_value(place)
 
 
 def reading(app: Any, tp: TP) -> str:
     """How the reading of a partition stands in each of its layers: what to look at where it stands still."""
-    consumer, place = app.consumer._thread._ensure_consumer(), TopicPartition(tp.topic, tp.partition)
-    assignment = assignment_of(consumer)
-    if assignment is None or place not in assignment.tps:
+    if (state := _state(app, tp)) is None:
         return "not assigned"
-    state, fetcher = assignment.state_value(place), consumer._fetcher
+    consumer, place = app.consumer._thread._ensure_consumer(), TopicPartition(tp.topic, tp.partition)
+    fetcher = consumer._fetcher
     active = tp in (app.consumer._active_partitions or ())
     return (
         f"{state._status.name}, position {state._position}, end {state.highwater}, {'paused' if state.paused else 'not paused'}, "

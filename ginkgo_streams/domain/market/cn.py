@@ -130,6 +130,11 @@ def cn(calendar: Calendar, commission_rate: Fraction | int = COMMISSION_RATE, mi
 
     Raises ValueError for a rate outside 0 to 1 or a negative minimum.
     """
-    if minimum_commission < 0:
-        raise ValueError(f"a minimum commission of {minimum_commission} units is negative; give 0 for none")
-    return ChinaA(calendar, Commission(ratio(commission_rate), minimum_commission))
+    return ChinaA(calendar, commission(commission_rate, minimum_commission))
+
+
+def commission(rate: Fraction | int, minimum: int) -> Commission:
+    """A broker's commission, as `cn` takes it. Raises ValueError."""
+    if minimum < 0:
+        raise ValueError(f"a minimum commission of {minimum} units is negative; give 0 for none")
+    return Commission(ratio(rate), minimum)

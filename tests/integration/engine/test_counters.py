@@ -12,7 +12,7 @@ from ginkgo_streams.local.kafka import Broker
 from tests.servers.toxiproxy import ProxiedKafka
 
 from . import toy
-from .cluster import ToyCluster, until
+from .cluster import ToyCluster, ToyNode, until
 
 
 @pytest.fixture
@@ -91,14 +91,19 @@ def test_counters_node_stopped_beyond_its_session_wakes_up_and_counts_no_more(to
     first.wait_for("OWNS", 2)
     second.wait_for("OWNS", 2)
     with toys.feeding():
-        seen = second.text().count("OWNS")
-        first.pause()
-        second.wait_for("OWNS", seen + 4)
-        seen = first.text().count("OWNS")
-        first.resume()
-        first.wait_for("OWNS", seen + 2)
+        out_and_back(first, second)
     toys.settle()
     toys.audit()
+
+
+def out_and_back(first: ToyNode, second: ToyNode) -> None:
+    """The first of two is stopped beyond its session, the other has all slots; then it wakes up, and both have their half."""
+    firsts, seconds = first.text().count("OWNS"), second.text().count("OWNS")
+    first.pause()
+    second.wait_for("OWNS", seconds + 4)
+    first.resume()
+    first.wait_for("OWNS", firsts + 2)
+    second.wait_for("OWNS", seconds + 6)
 
 
 def test_counters_node_thrown_out_gets_the_same_slots_back(toys: ToyCluster) -> None:
@@ -170,12 +175,7 @@ def test_counters_owner_to_whom_nothing_came_then_keeps_its_copies_when_another_
     second.wait_for("OWNS")
     toys.feed(50)
     toys.settle()
-    loaded = second.text().count("4 slots loaded")
-    first.pause()
-    second.wait_for("4 slots loaded", loaded + 1)
-    halves = second.text().count("2 slots loaded")
-    first.resume()
-    second.wait_for("2 slots loaded", halves + 1)
+    out_and_back(first, second)
     assert "thrown away" not in second.text()
     toys.settle()
     toys.audit()
