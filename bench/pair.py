@@ -16,7 +16,7 @@ from bench.process import Process
 from bench.traffic import Traffic
 
 SESSION_TIMEOUT_S = 3
-HEARTBEAT_S = 0.5
+HEARTBEAT_S = 0.25
 SETTLE_S = 3.0
 """After one has come: standby copies are read, the broker's work is done."""
 
