@@ -130,7 +130,7 @@ def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[
         *((f"recovery {c}", lambda c=c: recovery.measure(c, 0.0), recovery_row) for c in (100, 1_000, 5_000)),
         ("recovery under load", lambda: recovery.measure(5_000, load), recovery_row),
         ("backtest", lambda: backtest.measure(quick), backtest_rows),
-        ("failover", lambda: failover.measure(Size(), failover.USUAL, repetitions, True), failover_row),
+        ("failover", lambda: failover.measure(Size(), [*failover.ACTS], repetitions, True), failover_row),
         *(
             (f"failover {size}", lambda size=size: failover.measure(size, ["kill"], repetitions, False), failover_row)
             for size in takeovers(quick)

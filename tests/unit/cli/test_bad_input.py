@@ -153,3 +153,36 @@ def test_program_when_interrupted_then_exit_130_and_no_traceback(home: Path, mon
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=30)[1]
     assert (process.returncode, rest) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("stop", "--mode", "pause"), "'pause': give halt or reduce"),
+        (("stop", "--code", "PINGAN"), "'PINGAN' is no code; write it as 000001.SZ"),
+        (("start", "--code", "000001.SZ", "--portfolio", "p"), "give --portfolio or --code"),
+        (("stop", "--timeout", "-1"), "--timeout"),
+    ],
+)
+def test_engine_when_an_option_is_wrong_then_it_is_named_and_the_exit_status_is_2(
+    ginkgo: Program, options: tuple[str, ...], told: str
+) -> None:
+    result = ginkgo("engine", *options)
+    assert result.code == 2
+    assert told in result.err
+    assert "Traceback" not in result.err
+
+
+def test_engine_when_there_is_no_such_portfolio_then_it_is_named_and_nothing_is_asked_of_kafka(ginkgo: Program) -> None:
+    result = ginkgo("engine", "stop", "--portfolio", "nobody")
+    assert result.code == 1
+    assert "nobody" in result.err
+    assert "Kafka" not in result.err
+
+
+@pytest.mark.parametrize("command", ["stop", "start", "status"])
+def test_engine_when_kafka_is_unreachable_then_it_says_so_with_the_address(ginkgo: Program, nowhere: str, command: str) -> None:
+    result = ginkgo("engine", command)
+    assert result.code == 1
+    assert "Failed to connect to Kafka: No brokers available" in result.err
+    assert nowhere in result.err
