@@ -21,6 +21,7 @@ from ginkgo_streams.apps.feed import FeedRunner
 from ginkgo_streams.apps.fees import keep_fees
 from ginkgo_streams.apps.fees import tell as tell_fees
 from ginkgo_streams.apps.node import app_settings
+from ginkgo_streams.apps.reach import watch_kafka
 from ginkgo_streams.apps.scheduler import INTERVAL_S, Scheduler
 from ginkgo_streams.apps.stores import stores
 from ginkgo_streams.config import Settings
@@ -111,6 +112,7 @@ def livecore_app(settings: Settings) -> EngineApp:
         views.start()
         await tell_fees(app, cluster, settings)
         started.append(asyncio.create_task(keep_fees(cluster, profile.commission)))
+        started.append(asyncio.create_task(watch_kafka(app, kafka.bootstrap)))
         started.append(asyncio.create_task(resend_at_start(settings)))
         log.info("LiveCore ready")
 
@@ -119,6 +121,8 @@ def livecore_app(settings: Settings) -> EngineApp:
         log.info("Waiting for queues to drain (%d messages remaining)", gateways.backlog() + exchanges.backlog())
 
     async def after_release() -> None:
+        for task in started:
+            internals.cancel_quietly(task)
         await router.close()
         await views.stop()
 

@@ -19,6 +19,7 @@ from ginkgo_streams.apps.fees import adopt, keep_fees
 from ginkgo_streams.apps.heartbeat import Heartbeat
 from ginkgo_streams.apps.load import warn, watch_load
 from ginkgo_streams.apps.lookout import STOPPED
+from ginkgo_streams.apps.reach import watch_kafka
 from ginkgo_streams.apps.replacing import keep_placement
 from ginkgo_streams.components import installed
 from ginkgo_streams.config import Settings
@@ -121,6 +122,7 @@ def node_app(settings: Settings) -> EngineApp:
     async def ready() -> None:
         watching.append(asyncio.create_task(keep_placement(app, cluster)))
         watching.append(asyncio.create_task(keep_fees(cluster, profile.commission)))
+        watching.append(asyncio.create_task(watch_kafka(app, kafka.bootstrap)))
         watching.append(asyncio.create_task(watch_load(app, runner, lambda slot: owned[slot].active() if slot in owned else ())))
         await tell(app, m.NodeOnline(timestamp=now(), node_id=node_id))
         heartbeat.start()

@@ -132,7 +132,7 @@ def test_database_when_stopped_then_trading_goes_on_and_nothing_is_missing_when_
     cluster.audit()
 
 
-def test_redis_when_stopped_then_trading_goes_on_and_the_views_are_whole_when_it_is_back(
+def test_s5_2_redis_when_stopped_then_trading_goes_on_and_the_views_are_whole_when_it_is_back(
     cluster: Cluster, portfolios: list[str], module_redis: Redis
 ) -> None:
     cluster.only("livecore_001", "execution_node_001")
@@ -152,6 +152,22 @@ def test_redis_when_stopped_then_trading_goes_on_and_the_views_are_whole_when_it
     with redis.Redis(port=module_redis.port, decode_responses=True) as client:
         until(lambda: client.get("heartbeat:node:execution_node_001") == "alive", cluster.logs)
     assert all(process.child.alive for process in cluster.processes)
+    cluster.audit()
+
+
+def test_s5_1_kafka_when_it_goes_away_then_each_process_says_so_and_trades_on_when_it_is_back(
+    cluster: Cluster, portfolios: list[str], module_broker: Broker
+) -> None:
+    node, livecore = (next(p for p in cluster.processes if p.name == name) for name in ("execution_node_001", "livecore_001"))
+    module_broker.kill()
+    for process in (node, livecore):
+        process.wait_for(f"[CRITICAL] Kafka does not answer at {module_broker.bootstrap}, tries again: ")
+    module_broker.start()
+    until(lambda: sorted(component_alerts(cluster, "Kafka")) == ["critical", "critical", "info", "info"], cluster.logs)
+    with cluster.market.trading():
+        wait_orders(cluster, portfolios, 2)
+    assert node.child.alive
+    assert livecore.child.alive
     cluster.audit()
 
 

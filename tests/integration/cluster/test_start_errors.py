@@ -20,7 +20,9 @@ FAUST = [sys.executable, "-m", "faust", "-A", "ginkgo", "worker"]
 
 
 @pytest.mark.parametrize("command", [NODE, LIVECORE, FAUST], ids=["node", "livecore", "faust"])
-def test_process_when_kafka_is_unreachable_then_it_tries_again_and_exits_1_with_the_address(command: list[str], tmp_path: Path) -> None:
+def test_s5_1_s7_9_process_when_kafka_is_unreachable_then_it_tries_again_and_exits_1_with_the_address(
+    command: list[str], tmp_path: Path
+) -> None:
     address = f"127.0.0.1:{free_port()}"
     environment = {"GINKGO_HOME": str(tmp_path), "GINKGO_KAFKA__BOOTSTRAP_SERVERS": address, "GINKGO_KAFKA__CONNECT_TIMEOUT": "2"}
     process = Process("alone", command, tmp_path, environment)
@@ -42,7 +44,7 @@ def test_process_when_told_to_stop_while_it_waits_for_kafka_then_it_ends_with_ex
 
 
 @pytest.mark.parametrize("command", [NODE, LIVECORE], ids=["node", "livecore"])
-def test_process_when_kafka_comes_late_then_it_starts_all_the_same(command: list[str], tmp_path: Path) -> None:
+def test_s7_9_process_when_kafka_comes_late_then_it_starts_all_the_same(command: list[str], tmp_path: Path) -> None:
     broker = Broker(tmp_path / "kafka")
     cluster = Cluster(broker, tmp_path / "cluster")
     try:
