@@ -63,8 +63,6 @@ async def _tell(app: Any, address: str, since: float) -> None:
     seconds = time.time() - since
     details = {"component": "Kafka", "address": address, "since": m.iso(round(since * 1_000)), "seconds": round(seconds, 1)}
     log.warning("Kafka answers again at %s after %.1f s", address, seconds)
-    for severity, text in (
-        ("critical", f"Kafka did not answer at {address} for {seconds:.1f} s from {details['since']} on"),
-        ("info", "Kafka is back"),
-    ):
-        await raise_alert(app, "component_error", severity, app.engine.node_id, text, details)
+    was = f"Kafka did not answer at {address} for {seconds:.1f} s from {details['since']} on"
+    await raise_alert(app, "component_error", "critical", app.engine.node_id, was, details)
+    await raise_alert(app, "component_error", "info", app.engine.node_id, "Kafka is back", details)
