@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
     from ginkgo_streams.domain.batch import Batch
+    from ginkgo_streams.domain.events import CorporateAction
 
 Kind = Literal["strategy", "risk", "sizer", "selector"]
 
@@ -112,7 +113,7 @@ class RiskManager(Protocol):
     """Forces sells and judges orders. It defines at least one of these three; `needs() -> Iterable[Need]` is optional.
 
     `memo` is a small dict that lives with the portfolio: in `watch` and `check` one of the whole portfolio, kept until it is started
-    anew; in `force` one of the position, kept until that is closed.
+    anew; in `force` one of the position, kept until that is closed. One that keeps prices or volumes of a position defines `Restating`.
     """
 
     def watch(self, account: Account, memo: dict[str, Any]) -> Iterable[Signal]:
@@ -124,6 +125,14 @@ class RiskManager(Protocol):
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Called for each order in turn, with the volume that the risk managers before it have left; earlier orders of the same
         event are in the account already."""
+
+
+@runtime_checkable
+class Restating(Protocol):
+    """A risk manager whose memos of positions hold prices or volumes, which a dividend or a split changes."""
+
+    def restate(self, memo: dict[str, Any], action: CorporateAction) -> None:
+        """Called on the ex-date, before its first price: bring what `memo` holds to what it is worth behind it."""
 
 
 class Sizer(Protocol):

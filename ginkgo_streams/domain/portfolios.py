@@ -30,7 +30,7 @@ from ginkgo_streams.domain.overdue import cancel_overdue, tell_silence
 from ginkgo_streams.domain.portfolio import Portfolio, fail
 from ginkgo_streams.domain.registry import Registry, builtin
 from ginkgo_streams.domain.reports import apply_report, unknown
-from ginkgo_streams.domain.trading import trade
+from ginkgo_streams.domain.trading import restate, trade
 from ginkgo_streams.domain.view import View, view
 from ginkgo_streams.domain.windows import Windows
 
@@ -199,6 +199,8 @@ class Portfolios:
         for portfolio in self.portfolios.values():
             if portfolio.status != "deleted":
                 book_action(portfolio, action, changes)
+                if (kit := self.kit(portfolio.portfolio_id)) is not None:
+                    restate(portfolio, kit, action, self.now, changes)
         return self._done(changes)
 
     def outstanding(self, ids: Iterable[str] | None = None) -> Changes:

@@ -11,9 +11,9 @@ from ginkgo_streams.domain import windows as w
 from ginkgo_streams.domain.account import Account
 from ginkgo_streams.domain.batch import Batch
 from ginkgo_streams.domain.changes import Changes
-from ginkgo_streams.domain.component import Held, Signal
+from ginkgo_streams.domain.component import Held, Restating, Signal
 from ginkgo_streams.domain.config import Kit
-from ginkgo_streams.domain.events import BUY, SELL
+from ginkgo_streams.domain.events import BUY, SELL, CorporateAction
 from ginkgo_streams.domain.guard import ComponentFailed, guarded
 from ginkgo_streams.domain.marketview import Market
 from ginkgo_streams.domain.ordering import make_order
@@ -58,6 +58,18 @@ def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes:
         changes.failures.append(error)
         fail(portfolio, now, f"{error}, at the update of {_said(batch, ts)}", changes)
     return touched
+
+
+def restate(portfolio: Portfolio, kit: Kit, action: CorporateAction, now: int, changes: Changes) -> None:
+    """Let risk managers bring what they remember of a position to the ex-date of its code."""
+    try:
+        for key, name, risk in kit.forcing:
+            if isinstance(risk, Restating) and (memo := memos.recall(portfolio, key, action.code)):
+                guarded(name, risk.restate, memo, action)
+                memos.keep(portfolio, key, memo, action.code)
+    except ComponentFailed as error:
+        changes.failures.append(error)
+        fail(portfolio, now, f"{error}, at the corporate action of {action.code}", changes)
 
 
 def _said(batch: Batch, ts: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from ginkgo_streams.domain.component import Held, Kind, Signal
-from ginkgo_streams.domain.events import SELL
+from ginkgo_streams.domain.events import SELL, CorporateAction
 
 
 class ProfitTargetParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +45,13 @@ class ProfitTargetRisk:
         if self.part < 1:
             memo["sold_of"] = held.volume
         return Signal(held.code, SELL, held.ts, reason, 0 if self.part == 1 else min(held.available, max(int(held.volume * self.part), 1)))
+
+    def restate(self, memo: dict[str, Any], action: CorporateAction) -> None:
+        """The peak falls as the price does; the part that was sold is counted in the shares there are now."""
+        if "peak" in memo:
+            memo["peak"] = action.price(memo["peak"])
+        if "sold_of" in memo:
+            memo["sold_of"] = action.volume(memo["sold_of"])
 
     def _reason(self, held: Held, memo: dict[str, Any]) -> str | None:
         reached = held.gain_percent >= self.target

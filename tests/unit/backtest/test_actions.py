@@ -52,6 +52,35 @@ def test_a_stop_loss_when_a_price_falls_by_its_dividend_then_nothing_is_sold_and
     assert [trade.side for trade in outcome(plan(path, config)).trades] == ["BUY", "SELL"]
 
 
+TRAILING = {"name": "ProfitTargetRisk", "params": {"profit_target": 20.0, "trailing_percent": 9.0}}
+"""Bought at 10: from 12 on it sells once the price is 9 % below its peak."""
+
+
+def test_a_trailing_stop_when_the_price_falls_by_a_dividend_then_its_peak_falls_alike(tmp_path: Path) -> None:
+    path = bars(tmp_path, [10.0, 10.0, 11.0, 12.0, 10.9, 10.9])
+    config = BUY_FIRST | {"risk_managements": [TRAILING]}
+    told = outcome(plan(path, config, actions=actions(tmp_path, "ex_date,cash\n2026-01-09,1.1\n")))
+    assert [trade.side for trade in told.trades] == ["BUY"]
+    assert [trade.side for trade in outcome(plan(path, config)).trades] == ["BUY", "SELL"]
+
+
+def test_a_trailing_stop_when_a_split_halves_the_price_then_its_peak_is_halved_and_it_sells_below_that(tmp_path: Path) -> None:
+    path = bars(tmp_path, [10.0, 10.0, 11.0, 12.0, 6.0, 5.45, 5.45])
+    config = BUY_FIRST | {"risk_managements": [TRAILING]}
+    told = outcome(plan(path, config, actions=actions(tmp_path, "ex_date,split\n2026-01-09,2\n")))
+    assert [(trade.side, trade.volume, trade.time[:10]) for trade in told.trades] == [
+        ("BUY", 1000, "2026-01-06"),
+        ("SELL", 2000, "2026-01-13"),
+    ]
+
+
+def test_a_part_that_was_sold_when_a_split_doubles_the_rest_then_no_other_part_is_sold(tmp_path: Path) -> None:
+    path = bars(tmp_path, [10.0, 10.0, 11.0, 12.0, 12.0, 6.0, 6.0])
+    config = BUY_FIRST | {"risk_managements": [{"name": "ProfitTargetRisk", "params": {"profit_target": 20.0, "partial_ratio": 0.4}}]}
+    told = outcome(plan(path, config, actions=actions(tmp_path, "ex_date,split\n2026-01-12,2\n")))
+    assert [(trade.side, trade.volume) for trade in told.trades] == [("BUY", 1000), ("SELL", 400)]
+
+
 def test_moving_averages_when_a_split_halves_the_price_then_no_false_signal(tmp_path: Path) -> None:
     prices = [10.0] * 8 + [5.0] * 8 + [5.1, 5.2]
     config = portfolio(params={"short_period": 2, "long_period": 4})
