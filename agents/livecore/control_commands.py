@@ -3,12 +3,10 @@ is a message that cannot be read at all."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from ginkgo_streams import messages as m
-from ginkgo_streams.dead_letters import dead_letter
+from ginkgo_streams.agents.reducing import reducing
 from ginkgo_streams.domain.halts import Halt
-from ginkgo_streams.engine.app import EngineApp, consume
+from ginkgo_streams.engine.app import EngineApp
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import CONTROL
 
@@ -24,13 +22,4 @@ def decode(value: bytes | None) -> Halt | None:
 
 def control_commands(app: EngineApp, gateway: Runner) -> None:
     """Declare the agent."""
-
-    async def take(event: Any) -> None:
-        await gateway.take(event, decode(event.value))
-
-    async def reject(event: Any, error: ValueError) -> None:
-        await gateway.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))
-
-    @app.agent(app.raw_topic(CONTROL), name="engine_commands")  # type: ignore[untyped-decorator]
-    async def agent(stream: Any) -> None:
-        await consume(app, stream, take, reject)
+    reducing(app, gateway, CONTROL, "engine_commands", decode)

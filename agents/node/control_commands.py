@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ginkgo_streams import messages as m
-from ginkgo_streams.dead_letters import dead_letter
+from ginkgo_streams.agents.reducing import reducing
 from ginkgo_streams.domain import events as d
-from ginkgo_streams.engine.app import EngineApp, consume
+from ginkgo_streams.engine.app import EngineApp
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import CONTROL
 
@@ -20,13 +18,4 @@ def decode(value: bytes | None) -> d.Command | None:
 
 def control_commands(app: EngineApp, runner: Runner) -> None:
     """Declare the agent."""
-
-    async def take(event: Any) -> None:
-        await runner.take(event, decode(event.value))
-
-    async def reject(event: Any, error: ValueError) -> None:
-        await runner.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))
-
-    @app.agent(app.raw_topic(CONTROL), name="control_commands")  # type: ignore[untyped-decorator]
-    async def agent(stream: Any) -> None:
-        await consume(app, stream, take, reject)
+    reducing(app, runner, CONTROL, "control_commands", decode)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ginkgo_streams import messages as m
-from ginkgo_streams.dead_letters import dead_letter
-from ginkgo_streams.engine.app import EngineApp, consume
+from ginkgo_streams.agents.reducing import reducing
+from ginkgo_streams.engine.app import EngineApp
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.topics import TICKS
 
 
 def ticks(app: EngineApp, runner: Runner) -> None:
     """Declare the agent."""
-
-    async def take(event: Any) -> None:
-        await runner.take(event, m.decode_ticks(event.value))
-
-    async def reject(event: Any, error: ValueError) -> None:
-        await runner.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))
-
-    @app.agent(app.raw_topic(TICKS), name="ticks")  # type: ignore[untyped-decorator]
-    async def agent(stream: Any) -> None:
-        await consume(app, stream, take, reject)
+    reducing(app, runner, TICKS, "ticks", m.decode_ticks)
