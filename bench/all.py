@@ -1,6 +1,6 @@
 """Every benchmark in turn, on brokers of their own: progress on stderr, one table at the end. An hour and a quarter.
 
-    python -m bench.all --json figures.json        (--quick: a few seconds each, to see that all of it runs)
+    python -m bench.all --json figures.json        (--quick: a few seconds each, to see that all of it runs; --only latency: a part)
 
 Exit status 1 where one of them could not be measured; the others still are.
 """
@@ -87,7 +87,7 @@ AIMS = {("kill", "total"): 10.0, ("sigterm", "total"): 2.0, ("migrate", "total")
 
 def failover_row(r: Mapping[str, Any]) -> list[Row]:
     """p50 and p99 of each act and its parts, against the peer's or the aim."""
-    size = f"{r['codes']:,} codes, {r['portfolios']:,} portfolios, {'a' if r['standbys'] else 'no'} standby"
+    size = Size(r["codes"], r["portfolios"], r["standbys"])
     rows: list[Row] = []
     for act, parts in r["ours"].items():
         for part, found in parts.items():
@@ -132,7 +132,7 @@ def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[
         ("backtest", lambda: backtest.measure(quick), backtest_rows),
         ("failover", lambda: failover.measure(Size(), [*failover.ACTS], repetitions, True), failover_row),
         *(
-            (f"failover {size}", lambda size=size: failover.measure(size, ["kill"], repetitions, False), failover_row)
+            (f"takeover {size}", lambda size=size: failover.measure(size, ["kill"], repetitions, False), failover_row)
             for size in takeovers(quick)
         ),
         ("scale", scale.measure, scale_row),
@@ -147,12 +147,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="a file for all figures")
     parser.add_argument("--quick", action="store_true", help="short runs: they show that it works, their figures say little")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help="parts whose names begin so: latency, failover, ...")
     options = parser.parse_args()
+    chosen = [part for part in plan(options.quick) if part[0].startswith(tuple(options.only))]
+    if not chosen:
+        parser.error(f"no part begins with {' or '.join(options.only)}; there are {', '.join(name for name, _, _ in plan(options.quick))}")
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "load_before": round(os.getloadavg()[0], 1)}
     results: dict[str, Any] = {"machine": machine, "quick": options.quick}
     rows: list[Row] = []
     failed: list[str] = []
-    for name, measure, row in plan(options.quick):
+    for name, measure, row in chosen:
         started = time.monotonic()
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:

@@ -29,6 +29,9 @@ class Size:
     portfolios: int = 10
     standbys: int = 1
 
+    def __str__(self) -> str:
+        return f"{self.codes:,} codes, {self.portfolios:,} portfolios, {'a' if self.standbys else 'no'} standby"
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:
