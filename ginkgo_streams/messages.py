@@ -294,10 +294,11 @@ class InterestUpdate(Message, tag="interest.update", kw_only=True):
 
 class ScheduleUpdate(Message, tag="schedule_update", kw_only=True):
     """A pin (slot to node), a disabled node, a halt (`subject`: its target, `value`: its number, `mode`, `command_id`), the base of
-    an app's epochs (`value`), or the fees of the broker (`commission_rate`: of the amount; `value`: minimum per order, 0.0001 CNY);
-    `active` false takes it back. Key: "kind:subject"."""
+    an app's epochs (`value`), the fees of the broker (`commission_rate`: of the amount; `value`: minimum per order, 0.0001 CNY), or
+    that a node's standby copies are up to date (`value`: in which generation of the group); `active` false takes it back.
+    Key: "kind:subject"."""
 
-    kind: Literal["pin", "disabled", "halt", "epoch", "rebalance", "node", "fees"]
+    kind: Literal["pin", "disabled", "halt", "epoch", "rebalance", "node", "fees", "copies"]
     subject: str
     node_id: str = ""
     value: int = 0

@@ -20,7 +20,7 @@ from ginkgo_streams.apps.heartbeat import Heartbeat
 from ginkgo_streams.apps.load import warn, watch_load
 from ginkgo_streams.apps.lookout import STOPPED
 from ginkgo_streams.apps.reach import watch_kafka
-from ginkgo_streams.apps.replacing import keep_placement
+from ginkgo_streams.apps.replacing import keep_copies, keep_placement
 from ginkgo_streams.components import installed
 from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.portfolios import Portfolios
@@ -102,6 +102,7 @@ def node_app(settings: Settings) -> EngineApp:
     for declare in (ticks, orders_feedback, control_commands):
         declare(app, runner)
     app.assignor.wishes = cluster.wishes
+    app.assignor.warm = frozenset()
     heartbeat = Heartbeat(settings, active, partial(warn, app), lambda: app.web_address)
     node_views(ThisNode(app, runner, owned, heartbeat.started_at), kafka.slots)
 
@@ -121,6 +122,7 @@ def node_app(settings: Settings) -> EngineApp:
 
     async def ready() -> None:
         watching.append(asyncio.create_task(keep_placement(app, cluster)))
+        watching.append(asyncio.create_task(keep_copies(app, cluster, runner)))
         watching.append(asyncio.create_task(keep_fees(cluster, profile.commission)))
         watching.append(asyncio.create_task(watch_kafka(app, kafka.bootstrap)))
         watching.append(asyncio.create_task(watch_load(app, runner, lambda slot: owned[slot].active() if slot in owned else ())))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, List, Optional  # noqa: UP035 (Faust reads these)
 
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata, CopartitionedAssignment
 from faust.assignor.cluster_assignment import ClusterAssignment
 from faust.assignor.partition_assignor import PartitionAssignor
 
 from ginkgo_streams.engine.fatal import die
-from ginkgo_streams.engine.placement import Node, Placement, place
+from ginkgo_streams.engine.placement import Node, Placement, await_copies, place
 
 TWIN = "#"
 """Stands between the id of a node that is in the group twice and the member's own."""
@@ -49,31 +49,42 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A placement that this member has computed as the group's leader, and for whom."""
+    """A placement that this member has computed as the group's leader, and for whom. waiting: slots that are to move as soon as their
+    heirs have copies of them (see `await_copies`)."""
 
     nodes: tuple[Node, ...]
     wishes: Wishes
     placement: Placement
     replicas: int
+    waiting: Mapping[int, str] = field(default_factory=dict)
 
     def differs(self, wishes: Wishes) -> bool:
         """Whether these wishes would now place anything elsewhere."""
-        slots = len(self.placement.active)
-        return wishes.place(slots, self.nodes, self.placement.active, self.placement.standby, self.replicas) != self.placement
+        now = self.placement
+        found = wishes.place(len(now.active), self.nodes, now.active, now.standby, self.replicas)
+        return found.active != {**now.active, **self.waiting} if self.waiting else found != now
 
 
 class NodeMetadata(ClientMetadata, serializer="json", include_metadata=False, namespace="@NodeMetadata"):  # type: ignore[misc, call-arg]
-    """What a member tells the leader: besides Faust's own, its node id, how many portfolios it may run, and since when it is (ms)."""
+    """What a member tells the leader: besides Faust's own, its node id, how many portfolios it may run, since when it is (ms), the
+    generation that its assignment is of, and the slots of which it has an up-to-date copy (None: it does not say)."""
 
     node_id: str = ""
     capacity: int = 0
     started: int = 0
+    generation: int = 0
+    warm: Optional[List[int]] = None  # noqa: UP006, UP045 (Faust reads these)
 
 
 class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
-    """`wishes(partitions)` is asked for every group of topics with that number of partitions; set by the app."""
+    """`wishes(partitions)` is asked for every group of topics with that number of partitions; set by the app.
+
+    warm: slots of which this member has an up-to-date copy, kept by the app (read in the consumer's thread, so replaced and not
+    changed); None: it does not say, and slots move to it at once.
+    """
 
     wishes: Callable[[int], Wishes] = staticmethod(lambda partitions: Wishes())
+    warm: frozenset[int] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -104,6 +115,8 @@ class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
             node_id=engine.node_id,
             capacity=engine.capacity,
             started=self.started,
+            generation=int(self.app.consumer_generation_id),
+            warm=None if self.warm is None else sorted(self.warm),
         )
 
     @classmethod
@@ -149,9 +162,14 @@ class NodeAssignor(PartitionAssignor):  # type: ignore[misc]
         names = _names(sorted(previous), clients)
         wishes = self.wishes(partitions)
         everyone = tuple(Node(names[member], clients[member].capacity) for member in sorted(previous))
-        active = {slot: names[m] for m in sorted(previous) for slot in previous[m].actives}
-        placement = wishes.place(partitions, everyone, active, _standbys(previous, names), replicas)
-        self._computed[partitions] = Placed(everyone, wishes, placement, replicas)
+        # Of two that say a slot was theirs, the later assignment counts: the other member was away meanwhile.
+        by_age = sorted(previous, key=lambda member: (clients[member].generation, member))
+        active = {slot: names[m] for m in by_age for slot in previous[m].actives}
+        standby = _standbys(previous, names)
+        target = wishes.place(partitions, everyone, active, standby, replicas)
+        warm = {names[member]: told for member in previous if (told := clients[member].warm) is not None}
+        placement, waiting = await_copies(target, active, standby, warm)
+        self._computed[partitions] = Placed(everyone, wishes, placement, replicas, waiting)
         members = {name: member for member, name in names.items()}
         placed = {member: CopartitionedAssignment() for member in previous}
         for slot, node in placement.active.items():

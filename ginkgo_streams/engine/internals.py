@@ -105,6 +105,19 @@ def standby_partitions(app: Any, topic: str) -> set[int]:
     return {tp.partition for tp in app.assignor.assigned_standbys() if tp.topic == topic}
 
 
+def copied(app: Any, topics: Sequence[str]) -> frozenset[int]:
+    """Partitions of which this member's standby copies of all these changelogs have reached where they ended when it began to read them
+    under the present assignment. To be asked when that one's own slots are recovered: only then Faust knows those ends."""
+    recovery = app.tables.recovery
+
+    def there(topic: str) -> set[int]:
+        ends, at = recovery.standby_highwaters, recovery.standby_offsets
+        tps = [tp for tp in recovery.standby_tps if tp.topic == topic and tp in ends]
+        return {tp.partition for tp in tps if (-1 if at[tp] is None else at[tp]) >= ends[tp]}
+
+    return frozenset(set.intersection(*(there(topic) for topic in topics)))
+
+
 def quick_fetch(app: Any) -> None:
     """Shorten the fetcher's pause while records of paused partitions lie undrained."""
     app.consumer._thread._ensure_consumer()._fetcher._prefetch_backoff = PREFETCH_BACKOFF_S

@@ -79,6 +79,28 @@ def place(
     )
 
 
+def await_copies(
+    target: Placement, owners: Mapping[int, str], copies: Mapping[int, Sequence[str]], warm: Mapping[str, Collection[int]]
+) -> tuple[Placement, dict[int, str]]:
+    """What of a placement can be had at once: a slot stays where it runs until the node that it is to move to has a copy of it.
+
+    owners, copies: where slots run and who has copies of them now, of nodes that are there. warm: of each node that can say so the slots
+    of which its copy is up to date; a node that is not in it is not waited for. Returns the placement for now, in which the heirs keep
+    copies beside those that were, and the slots that wait, each with its heir.
+    """
+    waiting = {
+        slot: heir
+        for slot, heir in target.active.items()
+        if owners.get(slot, heir) != heir and heir in warm and slot not in warm[heir]
+    }  # fmt: skip
+    if not waiting:
+        return target, {}
+    standby = dict(target.standby)
+    for slot, heir in waiting.items():
+        standby[slot] = (heir, *(node for node in copies.get(slot, ()) if node not in (heir, owners[slot])))
+    return Placement(target.active | {slot: owners[slot] for slot in waiting}, standby, target.over_capacity), waiting
+
+
 def _check(slots: int, nodes: Sequence[Node], weights: Mapping[int, int], replicas: int) -> None:
     ids = [node.node_id for node in nodes]
     if not ids:

@@ -140,6 +140,12 @@ class Runner:
         """Whether something was taken that is not durable or not published yet."""
         return bool(self._inbox or self._pending or self._publishing)
 
+    def copied(self) -> frozenset[int] | None:
+        """Slots of which we keep a standby copy that is up to date; None where the present assignment is not loaded yet."""
+        if self._loaded_generation != internals.generation(self.app):
+            return None
+        return internals.copied(self.app, [table.changelog_topic_name for table in self.tables])
+
     def backlog(self) -> int:
         """Inputs taken and not yet applied."""
         return len(self._inbox)

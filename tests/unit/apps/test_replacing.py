@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ginkgo_streams.apps.replacing import due
+import pytest
+
+from ginkgo_streams import messages as m
+from ginkgo_streams.apps.replacing import copies_there, due
 from ginkgo_streams.engine.assignor import Placed, Wishes
 from ginkgo_streams.engine.placement import Node
 
@@ -39,3 +42,39 @@ def test_weights_when_they_change_then_a_placement_is_due_only_when_asked_for() 
 
 def test_follower_when_a_decision_comes_then_it_leaves_it_to_the_leader() -> None:
     assert not due(None, Wishes(disabled={"a"}))
+
+
+def said(**generations: int) -> dict[str, m.ScheduleUpdate]:
+    """Of each node, in which generation it said that its copies are up to date."""
+    told = {"timestamp": "2026-11-30T01:30:00.000Z", "kind": "copies"}
+    return {node: m.ScheduleUpdate(**told, subject=node, value=value) for node, value in generations.items()}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("heirs", "generations", "there"),
+    [
+        ({0: "a", 1: "b"}, {"a": 7, "b": 7}, True),
+        ({0: "a", 1: "b"}, {"a": 7}, False),
+        ({0: "a"}, {"a": 6, "b": 7}, False),  # of an earlier group, or an earlier placement
+        ({0: "a"}, {"a": 8}, False),
+        ({0: "a#member-2"}, {"a": 7}, True),
+        ({}, {"a": 7}, False),
+    ],
+)
+def test_slots_that_wait_when_all_their_heirs_have_copies_in_this_generation_then_a_placement_is_due(
+    heirs: dict[int, str], generations: dict[str, int], there: bool
+) -> None:
+    wishes = Wishes()
+    made = Placed(NODES, wishes, wishes.place(SLOTS, NODES, {}, {}, 1), 1, heirs)
+    assert copies_there(made, said(**generations), 7) is there
+    assert not copies_there(None, said(**generations), 7)
+
+
+def test_decision_when_it_is_what_slots_wait_for_already_then_no_placement_is_due() -> None:
+    start = placed(Wishes()).placement
+    pins = {next(slot for slot, node in start.active.items() if node == "a"): "b"}
+    target = Wishes(pins=pins).place(SLOTS, NODES, start.active, start.standby, 1)
+    moving = {slot: node for slot, node in target.active.items() if node != start.active[slot]}
+    waits = Placed(NODES, Wishes(pins=pins), start, 1, moving)
+    assert not due(waits, Wishes(pins=pins, asked="now"))
+    assert due(waits, Wishes())

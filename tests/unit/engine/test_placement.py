@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from ginkgo_streams.engine.placement import Node, place
+from ginkgo_streams.engine.placement import Node, Placement, await_copies, place
 
 A, B, C, D = Node("a"), Node("b"), Node("c"), Node("d")
 
@@ -204,3 +204,22 @@ def test_slots_when_their_node_comes_back_go_over_while_the_old_owner_stays_as_s
 def test_standby_when_there_is_one_node_is_none() -> None:
     placed = place(3, [A], replicas=2)
     assert placed.standby == {0: (), 1: (), 2: ()}
+
+
+def test_copies_when_an_heir_has_none_then_the_slot_stays_and_the_heir_keeps_one_beside_those_there_are() -> None:
+    owners, copies = {0: "a", 1: "a", 2: "b"}, {0: ("b",), 1: ("b",), 2: ("a",)}
+    target = Placement({0: "c", 1: "a", 2: "b"}, {0: ("a",), 1: ("b",), 2: ("a",)}, ())
+    now, waiting = await_copies(target, owners, copies, {"a": (), "b": (0, 1), "c": ()})
+    assert now == Placement(owners, {0: ("c", "b"), 1: ("b",), 2: ("a",)}, ())
+    assert waiting == {0: "c"}
+
+
+@pytest.mark.parametrize("warm", [{"a": (), "c": (0,)}, {"a": ()}, {}], ids=["has it", "does not say", "nobody says"])
+def test_copies_when_the_heir_has_one_or_does_not_say_then_the_slot_moves_at_once(warm: dict[str, tuple[int, ...]]) -> None:
+    target = Placement({0: "c"}, {0: ("a",)}, ())
+    assert await_copies(target, {0: "a"}, {}, warm) == (target, {})
+
+
+def test_copies_when_a_slot_has_no_owner_that_is_there_then_it_moves_at_once() -> None:
+    target = Placement({0: "c"}, {0: ()}, ())
+    assert await_copies(target, {}, {}, {"c": ()}) == (target, {})

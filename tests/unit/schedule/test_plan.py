@@ -67,6 +67,36 @@ def test_leader_when_it_has_placed_then_it_knows_the_placement_and_a_follower_do
     assert follower.placed(SLOTS) is not None
 
 
+def test_node_that_joins_when_it_says_that_it_has_no_copies_then_slots_move_to_it_once_it_has_them() -> None:
+    leader, new = assignor("a"), assignor("b")
+    leader.warm = new.warm = frozenset()
+    place(leader)
+    first = {member.node_id: member for member in node_members(place(leader, new))}
+    assert (first["a"].active, first["b"].active) == ((0, 1, 2, 3), ())
+    made = leader.placed(SLOTS)
+    assert made is not None
+    assert len(made.waiting) == 2
+    assert set(made.waiting) <= set(first["b"].standby)
+
+    new.warm = frozenset(first["b"].standby)
+    then = {member.node_id: member for member in node_members(place(leader, new))}
+    assert then["b"].active == tuple(sorted(made.waiting))
+    made = leader.placed(SLOTS)
+    assert made is not None
+    assert made.waiting == {}
+
+
+def test_owner_when_two_say_that_a_slot_was_theirs_then_the_later_assignment_counts() -> None:
+    away, here = assignor("a"), assignor("b")
+    away.warm = here.warm = frozenset()
+    place(away)
+    away.app.consumer_generation_id = 1
+    place(here)
+    here.app.consumer_generation_id = 2
+    found = {member.node_id: member for member in node_members(place(here, away))}
+    assert (found["b"].active, found["a"].active) == ((0, 1, 2, 3), ())
+
+
 def test_node_when_it_is_in_the_group_twice_and_disabled_then_neither_process_gets_anything() -> None:
     wishes = Wishes(disabled={"a"})
     old, new = assignor("a", wishes), assignor("a", wishes)
