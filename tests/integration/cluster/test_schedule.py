@@ -165,9 +165,13 @@ def test_pins_when_taken_back_then_the_slots_are_free_again(cluster: Cluster, po
 def test_s3_5_node_when_added_then_the_load_spreads_and_everybody_trades_on(cluster: Cluster, portfolios: list[str]) -> None:
     with cluster.market.trading():
         trade_on(cluster, portfolios)
-        cluster.node(THIRD, "--max-portfolios", "4")
+        third = cluster.node(THIRD, "--max-portfolios", "4")
         until(lambda: {node.portfolios for node in plan(cluster).nodes} == {2}, cluster.logs)
         trade_on(cluster, portfolios)
+    # What moves to it stays where it runs until it has a copy.
+    claims = [int(line.split(" claimed ")[1].split()[0]) for line in third.lines() if "portfolios: claimed " in line]
+    assert claims[0] == 0
+    assert claims[-1] == len(plan(cluster).node(THIRD).slots) > 0  # type: ignore[union-attr]
 
 
 def test_s3_6_node_when_disabled_then_all_moves_away_it_stays_up_idle_and_comes_back_when_enabled(
