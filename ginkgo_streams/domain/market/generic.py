@@ -64,8 +64,8 @@ class Generic:
         return Fees(max(self.minimum_commission, whole) - commission_so_far)
 
     def calendar_day(self, ts: int) -> int:
-        """The date, UTC."""
-        return ts // DAY_MS + EPOCH_DAY
+        """The date, UTC; midnight itself is still the day before: a fill by the bar that ends then is of that bar's day."""
+        return self.trading_day(ts)
 
     def trading_day(self, ts: int) -> int:
         """The date, UTC; midnight itself is still the day before."""
