@@ -16,6 +16,7 @@ from ginkgo_streams.backtest.lookahead import check, shifted, truncated
 from ginkgo_streams.backtest.machine import Machine, RunFailed
 from ginkgo_streams.backtest.run import BadPortfolio, Plan, run
 from ginkgo_streams.domain.events import TS
+from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.market.generic import generic
 from ginkgo_streams.messages import ms
 from tests.unit.backtest.samples import GENERIC, Row, days, flat, outcome, plan, portfolio, walk, write
@@ -111,6 +112,20 @@ def test_generic_fixed_volume_when_the_open_jumps_then_filled_whole_and_cut_only
     said = {"2026-01-05": "buy X"}
     assert [(t.volume, t.price) for t in outcome(plan(path, by_date(said), GENERIC, cash=20_000)).trades] == [(1000, 14)]
     assert [(t.volume, t.price) for t in outcome(plan(path, by_date(said), GENERIC, cash=10_000)).trades] == [(714, 14)]
+
+
+def test_generic_all_in_when_filled_in_parts_at_rising_prices_then_what_the_cash_no_longer_covers_is_cancelled(tmp_path: Path) -> None:
+    rows = [flat(10.0), flat(10.0, 800), flat(12.0, 800), flat(12.0, 800)]
+    path = write(tmp_path / "X.csv", rows, days(4))
+    market = generic(minimum_commission=50_000)
+    config = by_date({"2026-01-05": "buy X"}, sizer="AllInSizer", sized={})
+    result = outcome(plan(path, config, market, cash=10_000, rules=ExchangeSettings(participation=0.5)))
+    # 999 are sized at 10.00 for 9,990 and 5 of commission; 5,995 are left behind 400 of them, which buy 400 and then 99 at 12.00
+    assert [(t.volume, t.price, t.fees) for t in result.trades] == [(400, 10, 5), (400, 12, 0), (99, 12, 0)]
+    (order,) = result.orders
+    assert (order.end, order.filled) == ("cancelled", 899)
+    assert order.end_reason == "cash: what is left of 10000.00 does not cover the rest at 12.00"
+    assert result.final_cash == 7
 
 
 def test_a_position_at_the_end_when_finalized_then_sold_at_the_last_close_and_else_held(tmp_path: Path) -> None:
