@@ -119,13 +119,13 @@ def test_generic_all_in_when_filled_in_parts_at_rising_prices_then_what_the_cash
     path = write(tmp_path / "X.csv", rows, days(4))
     market = generic(minimum_commission=50_000)
     config = by_date({"2026-01-05": "buy X"}, sizer="AllInSizer", sized={})
-    result = outcome(plan(path, config, market, cash=10_000, rules=ExchangeSettings(participation=0.5)))
-    # 999 are sized at 10.00 for 9,990 and 5 of commission; 5,995 are left behind 400 of them, which buy 400 and then 99 at 12.00
-    assert [(t.volume, t.price, t.fees) for t in result.trades] == [(400, 10, 5), (400, 12, 0), (99, 12, 0)]
+    result = outcome(plan(path, config, market, cash=10_005, rules=ExchangeSettings(participation=0.5)))
+    # 1000 are sized at 10.00, 5 are the commission of all; 6,000 are left behind 400 of them, which buy 400 and then 100 at 12.00
+    assert [(t.volume, t.price, t.fees) for t in result.trades] == [(400, 10, 5), (400, 12, 0), (100, 12, 0)]
     (order,) = result.orders
-    assert (order.end, order.filled) == ("cancelled", 899)
-    assert order.end_reason == "cash: what is left of 10000.00 does not cover the rest at 12.00"
-    assert result.final_cash == 7
+    assert (order.end, order.filled) == ("cancelled", 900)
+    assert order.end_reason == "cash: what is left of 10005.00 does not cover the rest at 12.00"
+    assert result.final_cash == 0
 
 
 def test_a_position_at_the_end_when_finalized_then_sold_at_the_last_close_and_else_held(tmp_path: Path) -> None:

@@ -282,6 +282,86 @@ def test_a_portfolio_when_prospects_say_nothing_of_shorts_then_no_moment_is_pass
     assert {t.short for t in results(made, machine)[0].trades} == {False}
 
 
+def test_a_second_short_of_a_code_when_the_ratio_is_used_up_then_cut_by_what_is_short_already(tmp_path: Path) -> None:
+    risks = [("PositionRatioRisk", {"max_position_ratio": 0.15, "max_total_position_ratio": 0.8})]
+    result = ran(tmp_path, [flat(10.0)] * 4, {0: "sell X", 1: "sell X"}, NO_FEES, risks=risks)
+    assert [(side, volume) for side, volume, *_ in trades(result)] == [("SELL", 1000), ("SELL", 500)]
+
+
+def two(folder: Path, x: list[float], y: list[float], said: dict[int, str], cash: float, **others: Any) -> Result:
+    """The result over bars of X and Y that do not move."""
+    for code, prices in (("X", x), ("Y", y)):
+        write(folder / f"{code}.csv", [flat(price) for price in prices], days(len(prices)))
+    plan_ = {days(len(x))[i].isoformat(): says for i, says in said.items()}
+    return outcome(plan(folder, portfolio("ByDateStrategy", {"plan": plan_}, **others), NO_FEES, cash=cash))
+
+
+def test_all_in_when_something_is_short_then_the_part_that_the_risk_chain_leaves_is_of_what_may_be_spent(tmp_path: Path) -> None:
+    """Of 10,000 a short of 4,000 (40 %) leaves 6,000: 4,000 of it are bought."""
+    risks = [("PositionRatioRisk", {"max_position_ratio": 0.4, "max_total_position_ratio": 0.8})]
+    result = two(tmp_path, [10.0] * 4, [10.0] * 4, {0: "sell X", 1: "buy Y"}, 10_000, sizer="AllInSizer", sized={}, risks=risks)
+    assert [(t.code, t.volume) for t in result.trades] == [("X", 400), ("Y", 400)]
+
+
+def test_capital_risk_when_a_short_is_held_then_its_proceeds_are_not_taken_for_free_cash(tmp_path: Path) -> None:
+    risks = [("CapitalRisk", {"min_cash": 3_000})]
+    result = two(tmp_path, [10.0] * 4, [10.0] * 4, {0: "sell X", 1: "buy Y"}, 10_000, sized={"volume": 400}, risks=risks)
+    # 14,000 of cash less 8,000 less 3,000
+    assert [(t.code, t.volume) for t in result.trades] == [("X", 400), ("Y", 300)]
+
+
+def test_two_covers_when_the_cash_is_tight_then_each_gets_its_part_of_it(tmp_path: Path) -> None:
+    """Shorts of 5,000 each stand at 9,500 each, the cash is 20,000: no cover takes what the other needs."""
+    limits = [("LossLimitRisk", {"loss_limit": 80.0})]
+    prices = [10.0, 10.0, 10.0, 19.0, 19.0]
+    result = two(tmp_path, prices, prices, {0: "sell X", 1: "sell Y"}, 10_000, sized={"volume": 500}, risks=limits)
+    assert [(t.code, t.side, t.volume) for t in result.trades[2:]] == [("X", "BUY", 500), ("Y", "BUY", 500)]
+    assert result.final_cash == 1_000
+
+
+def test_a_buy_when_a_cover_is_on_its_way_then_the_cash_set_aside_for_it_counts(tmp_path: Path) -> None:
+    """Cash 15,000 with a short of 5,000 whose cover holds 7,500: 5,000 may be spent, as before the cover."""
+    limits = [("LossLimitRisk", {"loss_limit": 0.0001})]
+    result = two(tmp_path, [10.0, 10.0, 10.01, 10.01], [10.0] * 4, {0: "sell X", 2: "buy Y"}, 10_000, sized={"volume": 500}, risks=limits)
+    # the equity is 9,995 and the short 5,005
+    assert [(t.code, t.side, t.volume) for t in result.trades[1:]] == [("X", "BUY", 500), ("Y", "BUY", 499)]
+
+
+def test_a_short_sale_when_filled_in_parts_then_the_collateral_of_the_rest_stays_set_aside(tmp_path: Path) -> None:
+    path = write(tmp_path / "X.csv", [flat(10.0), flat(10.0, 800)], days(2))
+    config = portfolio("ByDateStrategy", {"plan": {days(2)[0].isoformat(): "sell X"}})
+    machine = run(plan(path, config, NO_FEES, cash=20_000, rules=ExchangeSettings(participation=0.5)))
+    ledger = machine.portfolios.portfolios["p1"].ledger
+    # set aside for an open of 15.00; 400 are sold at 10.00
+    assert (ledger.frozen, ledger.cash) == (110_000_000, 130_000_000)
+
+
+def test_a_position_when_short_then_its_view_has_the_direction_and_the_gain(tmp_path: Path) -> None:
+    path = write(tmp_path / "X.csv", [flat(10.0), flat(10.0), flat(9.0)], days(3))
+    config = portfolio("ByDateStrategy", {"plan": {days(3)[0].isoformat(): "sell X"}})
+    (row,) = run(plan(path, config, NO_FEES)).portfolios.view("p1").positions
+    assert (row.direction, row.volume, row.available) == (-1, 1000, 1000)
+    assert (row.cost, row.cost_price, row.market_value, row.profit_loss) == (100_000_000, 100_000, -90_000_000, 10_000_000)
+
+
+def test_a_dividend_when_the_cash_does_not_pay_it_then_the_run_fails_and_says_so(tmp_path: Path) -> None:
+    """The cash is set aside for a cover that no volume fills."""
+    (tmp_path / "actions").mkdir()
+    (tmp_path / "actions" / "a.csv").write_text(f"ex_date,cash,split\n{days(5)[4]},3,1\n")
+    rows = [flat(10.0), flat(10.0), flat(19.0), flat(19.0, 0), flat(16.0, 0)]
+    with pytest.raises(RunFailed, match=r"it owes 3000\.00 of dividends for 1000 X sold short, and has 0\.00 of free cash"):
+        ran(tmp_path, rows, {0: "sell X", 2: "buy X"}, NO_FEES, cash=10_000, actions=tmp_path / "actions" / "a.csv",
+            rules=ExchangeSettings(participation=1.0))  # fmt: skip
+
+
+def test_pending_when_a_cover_is_open_then_it_is_none_that_opens(tmp_path: Path) -> None:
+    bars = load_bars(Source(bars=write(tmp_path / "X.csv", [flat(10.0), flat(10.0), flat(10.0, 0), flat(10.0)], days(4))), NO_FEES)
+    spec = PortfolioSpec("p1", "mine", 100_000, portfolio("PendingStrategy", {}))
+    rules = ExchangeSettings(participation=1.0)
+    made = Plan(portfolios=[spec], bars=bars, profile=NO_FEES, rules=rules, registry=builtin.plus([PendingStrategy]))
+    assert [(t.side, t.volume) for t in outcome(made).trades] == [("SELL", 1000), ("BUY", 1000)]
+
+
 def test_a_selector_when_it_did_not_choose_a_code_then_no_short_of_it(tmp_path: Path) -> None:
     for code, step in (("X", 0.1), ("Y", 0.0)):
         write(tmp_path / f"{code}.csv", [flat(round(10 + step * i, 2), 1000) for i in range(8)], days(8))
@@ -319,3 +399,15 @@ class PartStrategy:
         seen = [account.volume("X"), account.available("X"), account.pending("X")]
         assert seen == [[0, 0, 0], [-1000, 1000, 0], [-700, 700, 0], [0, 0, 0]][min(at, 3)]
         return [Signal("X", steps[at][0], int(batch.ts[0]), "planned", steps[at][1])] if at in steps else []
+
+
+class PendingStrategy(PartStrategy):
+    """Sells short, then buys all back, and looks at what is pending meanwhile."""
+
+    component_id = "pending_strategy_uuid"
+
+    def signals(self, batch: Any, account: Any, state: dict[str, Any]) -> list[Signal]:
+        at = state["at"] = state.get("at", -1) + 1
+        seen = (account.volume("X"), account.available("X"), account.pending("X"), account.engaged)
+        assert seen == [(0, 0, 0, []), (-1000, 1000, 0, ["X"]), (-1000, 0, 0, ["X"]), (0, 0, 0, [])][at]
+        return [Signal("X", SELL if at == 0 else BUY, int(batch.ts[0]), "planned")] if at < 2 else []
