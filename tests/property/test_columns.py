@@ -45,10 +45,13 @@ def test_price_limits_when_reckoned_in_columns_then_those_of_one_by_one(given_: 
 
 
 def test_price_limits_when_reckoned_in_columns_on_every_board_around_every_change_then_those_of_one_by_one() -> None:
-    """Section 3, price limits: of many codes at once, each board on each day around a change, at prices where rounding turns."""
+    """Section 3, price limits: of many codes at once, each board on each day around a change, at prices where rounding turns.
+
+    Exactly half of a tick is to be rounded of 98_500 at 10 % and 30 %, and of 98_625 at 20 %.
+    """
     assert {limit_class(code) for code in CODES} == set(range(len(BOARDS)))
     assert len(AROUND) > 1
-    prices = [1, 99, 100, 101, 400, 449, 450, 451, 98_650, 98_700, 98_750, 100_000, 104_950, 105_050, 2_999_900]
+    prices = [1, 99, 100, 101, 400, 449, 450, 451, 98_500, 98_625, 98_700, 100_000, 104_950, 105_050, 2_999_900]
     cases = [(code, price, on) for code in CODES for price in prices for on in AROUND]
     classes, given_, days = (np.array(each, np.int64) for each in zip(*((CN.limit_class(c), p, d) for c, p, d in cases), strict=True))
     low, high = CN.limit_columns(classes, given_, days)
