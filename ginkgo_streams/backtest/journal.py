@@ -22,16 +22,20 @@ class OrderLine:
     amount: int = 0
     fees: int = 0
     profit: int = 0
-    """Of a sale: proceeds less all fees and less the average cost, with its fees, of the shares sold."""
+    """Of an order that closes: for a sale its proceeds less all fees and less the average cost, with its fees, of the shares sold;
+    for a buy that closes a short the average proceeds, less their fees, of these shares, less what they cost now with all fees."""
+    short: bool = False
+    """Of a short position: a sale that opens it or adds to it, a buy that closes it. Known with the first fill."""
 
 
 @dataclass(slots=True)
 class Fill:
-    """One fill. profit: as in `OrderLine`."""
+    """One fill. profit, short: as in `OrderLine`."""
 
     order: Order
     report: Report
     profit: int
+    short: bool = False
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class DayEnd:
 
 @dataclass(slots=True)
 class _Basis:
+    """Of what is held of a code: shares, and what they cost with fees; of what is sold short, both negative: minus what it brought."""
+
     volume: int = 0
     cost: int = 0
 
@@ -73,31 +79,39 @@ class Journal:
             line.filled += report.volume
             line.amount += report.amount
             line.fees += fees
+            line.short = self._short(report)
             profit = self._booked(report, fees)
             line.profit += profit
-            self.fills.append(Fill(line.order, report, profit))
+            self.fills.append(Fill(line.order, report, profit, line.short))
         if report.kind not in ("ack", "partially_filled"):
             line.end, line.end_ts = report.kind, report.ts
             line.end_reason = f"{report.reason_code}: {report.message}" if report.reason_code else report.message
 
     def _booked(self, report: Report, fees: int) -> int:
         basis = self._basis.setdefault(report.code, _Basis())
-        if report.direction == BUY:
-            basis.volume += report.volume
-            basis.cost += report.amount + fees
+        paid = report.direction * report.amount + fees
+        if basis.volume * report.direction >= 0:
+            basis.volume += report.direction * report.volume
+            basis.cost += paid
             return 0
-        cost = basis.cost * report.volume // basis.volume if basis.volume else 0
-        basis.volume -= report.volume
+        cost = basis.cost * report.volume // abs(basis.volume)
+        basis.volume += report.direction * report.volume
         basis.cost -= cost
-        return report.amount - fees - cost
+        return -paid - cost
+
+    def _short(self, report: Report) -> bool:
+        """Whether a fill is of a short: no order of the other side is open beside it, so what is held tells."""
+        held = self._basis[report.code].volume if report.code in self._basis else 0
+        return held < 0 or (held == 0 and report.direction != BUY)
 
     def converted(self, action: CorporateAction) -> None:
         """A dividend or split: it lowers what the shares have cost."""
         basis = self._basis.get(action.code)
         if basis is not None and basis.volume:
-            income = action.income(basis.volume)
+            side = 1 if basis.volume > 0 else -1
+            income = side * action.income(abs(basis.volume))
             basis.cost -= income
-            basis.volume = action.volume(basis.volume)
+            basis.volume = side * action.volume(abs(basis.volume))
             self.income += income
 
     def finalized(self, portfolio: Portfolio, day: int) -> None:

@@ -52,6 +52,7 @@ class Request:
     code: str | None = None
     stamp: Literal["end", "start"] = "end"
     finalize: bool = False
+    short_selling: bool = False
     registry: Registry = builtin
 
 
@@ -80,9 +81,9 @@ def read_spec(path: Path, initial_cash: str | None = None) -> PortfolioSpec:
 
 
 def make_plan(request: Request) -> Plan:
-    """The plan. Raises BadPortfolio, BadBars, ConfigErrors, ValueError for fees out of range."""
+    """The plan. Raises BadPortfolio, BadBars, ConfigErrors, ValueError for fees out of range or short selling in CN."""
     check_spec(request.spec, request.registry)
-    profile, rules = market(request.market, request.fees)
+    profile, rules = market(request.market, request.fees, request.short_selling)
     source = Source(
         bars=request.bars, code=request.code, start=request.start, end=request.end, actions=request.actions, stamp=request.stamp
     )  # fmt: skip
@@ -92,12 +93,21 @@ def make_plan(request: Request) -> Plan:
     )  # fmt: skip
 
 
+class NoShortSelling(ValueError):
+    """Short selling is asked for in a market that has none."""
+
+    def __init__(self) -> None:
+        super().__init__("the A-share market (CN) is traded long only: leave out --short, or run under --market GENERIC")
+
+
 class BadFees(ValueError):
     """A fee that cannot be: the text says which, and what would be right."""
 
 
-def market(name: MarketName, fees: Fees) -> tuple[Profile, ExchangeSettings]:
-    """The market and its exchange. CN: as live, with the broker of the settings. Raises BadFees, ConfigErrors."""
+def market(name: MarketName, fees: Fees, short_selling: bool = False) -> tuple[Profile, ExchangeSettings]:
+    """The market and its exchange. CN: as live, with the broker of the settings. Raises BadFees, NoShortSelling, ConfigErrors."""
+    if short_selling and name != "GENERIC":
+        raise NoShortSelling
     rate = None if fees.commission_rate is None else _rate(fees.commission_rate)
     try:
         minimum = None if fees.min_commission is None else parse_cny(fees.min_commission)
@@ -105,7 +115,7 @@ def market(name: MarketName, fees: Fees) -> tuple[Profile, ExchangeSettings]:
             rules = ExchangeSettings(
                 participation=inf if fees.participation is None else fees.participation, slippage_rate=fees.slippage_rate or 0.0
             )  # fmt: skip
-            return generic(commission_rate=rate or Fraction(0), minimum_commission=minimum or 0), rules
+            return generic(commission_rate=rate or Fraction(0), minimum_commission=minimum or 0, short_selling=short_selling), rules
         from ginkgo_streams.apps.exchange_rules import broker_of
         from ginkgo_streams.config import load_settings
 

@@ -19,8 +19,9 @@ from ginkgo_streams.messages import Number, iso, number
 VERSION = 1
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
-    """One fill. order_time: when the order was made; profit: of a sale, after all fees (a purchase has 0)."""
+class Trade(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One fill. order_time: when the order was made; profit: of one that closes, after all fees (one that opens has 0); short: of a short
+    position: a sale that opens it, a buy that closes it."""
 
     order_id: str
     code: str
@@ -36,11 +37,17 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     order_time: str
     reason: str
     profit: Number
+    short: bool = False
+
+    @property
+    def closes(self) -> bool:
+        """Whether it closes a position: else it opens one or adds to it."""
+        return (self.side == "SELL") != self.short
 
 
-class OrderResult(msgspec.Struct, frozen=True, kw_only=True):
+class OrderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order and its end: filled, cancelled, rejected, expired, or open when the bars ended. limit: None for a market order; volume:
-    None where an order by value has not filled."""
+    None where an order by value has not filled; short: as in `Trade`, false where nothing has filled."""
 
     order_id: str
     code: str
@@ -56,10 +63,17 @@ class OrderResult(msgspec.Struct, frozen=True, kw_only=True):
     amount: Number
     fees: Number
     profit: Number
+    short: bool = False
+
+    @property
+    def closes(self) -> bool:
+        """Whether it closes a position: else it opens one or adds to it."""
+        return (self.side == "SELL") != self.short
 
 
 class Equity(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a trading day. exposure: value of the positions over the total value; daily_return: of the total value."""
+    """The end of a trading day. exposure: value of the positions, less that of shorts, over the total value, whose the
+    daily_return is."""
 
     date: str
     cash: Number
@@ -71,7 +85,7 @@ class Equity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A position at the end."""
+    """A position at the end. volume, market_value: negative for a short; cost: what it cost, of a short what it was sold for."""
 
     code: str
     volume: int
@@ -136,6 +150,7 @@ def _result(plan: Plan, machine: Machine, portfolio_id: str, traded: set[int], s
         machine.journals[portfolio_id],
         machine.portfolios.view(portfolio_id),
     )
+    n = number
     equity = _equity(journal, traded, portfolio.ledger.initial)
     trades = _trades(journal)
     orders = [_order(line) for line in journal.orders.values()]
@@ -150,7 +165,7 @@ def _result(plan: Plan, machine: Machine, portfolio_id: str, traded: set[int], s
         statistics=statistics(portfolio.ledger.initial / UNIT, equity, orders, trades),
         trades=trades, orders=orders, equity=equity,
         positions=[
-            Held(code=p.code, volume=p.volume, cost=number(p.cost), price=number(p.current_price), market_value=number(p.market_value))
+            Held(code=p.code, volume=p.direction * p.volume, cost=n(p.cost), price=n(p.current_price), market_value=n(p.market_value))
             for p in view.positions
         ],
         refusals=dict(sorted(portfolio.drops.items())),
@@ -184,7 +199,7 @@ def _trades(journal: Journal) -> list[Trade]:
             order_id=f.order.order_id, code=f.order.code, side=_side(f.order.direction), volume=f.report.volume, price=n(f.report.price),
             amount=n(f.report.amount), commission=n(f.report.commission), stamp_duty=n(f.report.stamp_duty),
             transfer_fee=n(f.report.transfer_fee), fees=n(f.report.commission + f.report.stamp_duty + f.report.transfer_fee),
-            time=iso(f.report.ts), order_time=iso(f.order.ts), reason=f.order.reason, profit=n(f.profit),
+            time=iso(f.report.ts), order_time=iso(f.order.ts), reason=f.order.reason, profit=n(f.profit), short=f.short,
         )
         for f in journal.fills
     ]  # fmt: skip
@@ -199,7 +214,7 @@ def _order(line: OrderLine) -> OrderResult:
         order_id=order.order_id, code=order.code, side=_side(order.direction), volume=volume,
         limit=number(order.limit) if order.limit else None, time=iso(order.ts), reason=order.reason, end=line.end,
         end_time=iso(line.end_ts) if line.end_ts else None, end_reason=line.end_reason, filled=line.filled, amount=number(line.amount),
-        fees=number(line.fees), profit=number(line.profit),
+        fees=number(line.fees), profit=number(line.profit), short=line.short,
     )  # fmt: skip
 
 
@@ -218,7 +233,8 @@ def refusals_by_reason(result: Result) -> Counter[str]:
 
 def _did(message: str, by: str) -> str:
     said = message.removeprefix(f"{by} ")
-    return "sold" if said.startswith("sells") else "cut" if said.startswith("cut") else "blocked"
+    words = {"sells": "sold", "buys": "bought back", "cut": "cut"}
+    return words.get(said.partition(" ")[0], "blocked")
 
 
 def encode_result(result: Result) -> bytes:

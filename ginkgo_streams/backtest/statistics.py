@@ -48,8 +48,8 @@ def statistics(initial: float, equity: Sequence[Equity], orders: Sequence[OrderR
     drawdown = drawdowns(initial, values)
     deepest, days, start, end = _deepest(drawdown, equity)
     annual, volatility = annual_return(r), annual_volatility(r)
-    sold = [order.profit for order in orders if order.side == "SELL" and order.filled]
-    gains, losses = sum(p for p in sold if p > 0), -sum(p for p in sold if p < 0)
+    closed = [order.profit for order in orders if order.closes and order.filled]
+    gains, losses = sum(p for p in closed if p > 0), -sum(p for p in closed if p < 0)
     traded = sum(float(trade.amount) for trade in trades)
     mean = float(values.mean()) if len(values) else 0.0
     return Statistics(
@@ -57,7 +57,7 @@ def statistics(initial: float, equity: Sequence[Equity], orders: Sequence[OrderR
         sharpe=sharpe(r), sortino=sortino(r), calmar=annual / -deepest if annual is not None and deepest < 0 else None,
         max_drawdown=deepest, max_drawdown_days=days, max_drawdown_start=start, max_drawdown_end=end, trades=len(trades),
         orders=len(orders),
-        closed=len(sold), win_rate=sum(p > 0 for p in sold) / len(sold) if sold else None,
+        closed=len(closed), win_rate=sum(p > 0 for p in closed) / len(closed) if closed else None,
         profit_factor=gains / losses if losses else None, turnover=traded / mean * YEAR / len(values) if mean else None,
         fees=float(round(sum(float(trade.fees) for trade in trades), 4)),
         exposure=float(np.mean([row.exposure for row in equity])) if equity else 0.0,

@@ -63,9 +63,12 @@ class Stretches:
 
 
 def stretches(bars: Bars, days: NDArray[np.int64], portfolios: Portfolios, profile: Profile) -> Stretches | None:
-    """The stretches of bars, or None where they have to be driven moment by moment. days: the trading day of each moment."""
+    """The stretches of bars, or None where they have to be driven moment by moment: prospects do not speak of shorts, and a short may ruin
+    its portfolio at any price. days: the trading day of each moment."""
     count = len(bars.codes)
     running = [(p, portfolios.kit(p.portfolio_id)) for p in portfolios.portfolios.values()]
+    if profile.short_selling:
+        return None
     if bars.actions or count > CODES or len(bars) != len(days) * count or not all(_foreseen(p, kit) for p, kit in running):
         return None
     if not _plain(bars, days, profile):

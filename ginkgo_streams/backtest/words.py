@@ -24,7 +24,7 @@ def statistics_rows(result: Result) -> list[tuple[str, str]]:
         ("Total return", percent(s.total_return)), ("Annual return", percent(s.annual_return)), ("Volatility", percent(s.volatility)),
         ("Sharpe", figure(s.sharpe)), ("Sortino", figure(s.sortino)), ("Calmar", figure(s.calmar)),
         ("Max drawdown", f"{percent(s.max_drawdown)} ({length})"), ("Trades", f"{s.trades} fills of {s.orders} orders"),
-        ("Win rate", f"{percent(s.win_rate)} of {s.closed} sales"), ("Profit factor", figure(s.profit_factor)),
+        ("Win rate", f"{percent(s.win_rate)} of {s.closed} closing orders"), ("Profit factor", figure(s.profit_factor)),
         ("Turnover", f"{figure(s.turnover)} a year"), ("Fees", f"{s.fees:,.2f}"), ("Exposure", percent(s.exposure)),
     ]  # fmt: skip
 

@@ -39,6 +39,7 @@ MinCommission = Annotated[str | None, typer.Option(metavar="CNY", help="Least co
 Slippage = Annotated[float | None, typer.Option(metavar="RATE", help="How much worse market orders fill, a fraction of the price.")]
 Participation = Annotated[float | None, typer.Option(help="Share of a bar's volume that orders may take.")]
 Finalize = Annotated[bool, typer.Option("--finalize", help="Close what is held at the end at the last close.")]
+Short = Annotated[bool, typer.Option("--short", help="GENERIC: a sell of what is not held opens a short position.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -47,14 +48,14 @@ def run(
     config: Config = None, bars: BarsPath = None, portfolio_id: PortfolioId = None, start_date: Start = None, end_date: End = None,
     market: Market = "CN", code: Code = None, actions: Actions = None, bar_time: BarTime = "end", initial_cash: Cash = None,
     commission_rate: CommissionRate = None, min_commission: MinCommission = None, slippage: Slippage = None,
-    participation: Participation = None, finalize: Finalize = False, as_json: Json = False,
+    participation: Participation = None, finalize: Finalize = False, short: Short = False, as_json: Json = False,
     report: Annotated[Path | None, typer.Option(help="Write a report, one HTML file.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the JSON to a file, too.")] = None,
 ) -> None:  # fmt: skip
     """Run one portfolio over stored bars."""
     request = _request(
         config, bars, portfolio_id, start_date, end_date, market, code, actions, bar_time, initial_cash, commission_rate, min_commission,
-        slippage, participation, finalize,
+        slippage, participation, finalize, short,
     )  # fmt: skip
     result, plan = _run(request, as_json)
     from ginkgo_streams.backtest.result import encode_result
@@ -79,15 +80,17 @@ def run(
 def _request(
     config: Path | None, bars: Path | None, portfolio_id: str | None, start: datetime | None, end: datetime | None, market: str,
     code: str | None, actions: Path | None, bar_time: str, initial_cash: str | None, commission_rate: str | None,
-    min_commission: str | None, slippage: float | None, participation: float | None, finalize: bool,
+    min_commission: str | None, slippage: float | None, participation: float | None, finalize: bool, short: bool,
 ) -> Request:  # fmt: skip
-    from ginkgo_streams.backtest.prepare import Fees, Request, read_spec
+    from ginkgo_streams.backtest.prepare import Fees, NoShortSelling, Request, read_spec
     from ginkgo_streams.components import installed
 
     if (config is None) == (portfolio_id is None):
         raise typer.BadParameter("give a portfolio: --config with a file, or --portfolio-id with one of the database")
     if market not in ("CN", "GENERIC"):
         raise typer.BadParameter(f"{market!r} is neither CN nor GENERIC", param_hint="--market")
+    if short and market != "GENERIC":
+        raise typer.BadParameter(str(NoShortSelling()), param_hint="--short")
     if bar_time not in ("end", "start"):
         raise typer.BadParameter(f"{bar_time!r} is neither end nor start", param_hint="--bar-time")
     if config is not None:
@@ -105,7 +108,7 @@ def _request(
     return Request(
         bars=bars, spec=spec, market="CN" if market == "CN" else "GENERIC", fees=fees, start=start.date() if start else None,
         end=end.date() if end else None, actions=actions, code=code, stamp="end" if bar_time == "end" else "start", finalize=finalize,
-        registry=installed(),
+        short_selling=short, registry=installed(),
     )  # fmt: skip
 
 
@@ -186,7 +189,7 @@ def sweep(
     config: Config = None, bars: BarsPath = None, portfolio_id: PortfolioId = None, start_date: Start = None, end_date: End = None,
     market: Market = "CN", code: Code = None, actions: Actions = None, bar_time: BarTime = "end", initial_cash: Cash = None,
     commission_rate: CommissionRate = None, min_commission: MinCommission = None, slippage: Slippage = None,
-    participation: Participation = None, finalize: Finalize = False, as_json: Json = False,
+    participation: Participation = None, finalize: Finalize = False, short: Short = False, as_json: Json = False,
     metric: Annotated[str, typer.Option(help="What to sort and colour by.", metavar="|".join(METRICS))] = "sharpe",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes at a time.", show_default="the cores there are")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a heat map, one HTML file.")] = None,
@@ -203,7 +206,7 @@ def sweep(
     params = _values(param)
     request = _request(
         config, bars, portfolio_id, start_date, end_date, market, code, actions, bar_time, initial_cash, commission_rate, min_commission,
-        slippage, participation, finalize,
+        slippage, participation, finalize, short,
     )  # fmt: skip
     plan = make_plan(request)
     with progress(len(grid(params)), "sets") as advance:
@@ -282,7 +285,7 @@ def _show_grid(found: list[Any], metric: str, names: list[str]) -> None:
 def check(
     config: Config = None, bars: BarsPath = None, portfolio_id: PortfolioId = None, start_date: Start = None, end_date: End = None,
     market: Market = "CN", code: Code = None, actions: Actions = None, bar_time: BarTime = "end", initial_cash: Cash = None,
-    as_json: Json = False,
+    short: Short = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Test a portfolio for look-ahead: on bars cut short, and on bars with another future, nothing before may change.
 
@@ -293,8 +296,9 @@ def check(
     from ginkgo_streams.backtest.prepare import make_plan
 
     request = _request(
-        config, bars, portfolio_id, start_date, end_date, market, code, actions, bar_time, initial_cash, None, None, None, None, False
-    )
+        config, bars, portfolio_id, start_date, end_date, market, code, actions, bar_time, initial_cash, None, None, None, None, False,
+        short,
+    )  # fmt: skip
     plan = make_plan(request)
     try:
         with progress(2 * len(lookahead.CUTS), "runs") as advance:

@@ -36,50 +36,79 @@ class Account:
 
     @property
     def cash(self) -> int:
-        """Free cash."""
+        """Free cash, the proceeds of short sales included; `buying_power` is what may be spent of it."""
         return self._portfolio.ledger.cash
 
     @property
+    def buying_power(self) -> int:
+        """Cash that may go into positions: the free cash; with shorts only what keeps all exposure within the total value.
+
+        Exposure, open orders included (longs L, shorts S, frozen F in orders that open), is at most the total value (cash + F + L - S, and
+        C frozen in orders that close) where 2 S <= cash + C.
+        """
+        ledger = self._portfolio.ledger
+        if not self._profile.short_selling:
+            return ledger.cash
+        closing = sum(order.frozen for order in self._portfolio.open_orders.values() if not order.opens)
+        owed = -sum(self.market_value(code) for code, position in ledger.positions.items() if position.short)
+        return max(min(ledger.cash, ledger.cash + closing - 2 * owed), 0)
+
+    @property
+    def short_selling(self) -> bool:
+        """Whether a sell of what is not held opens a short position."""
+        return self._profile.short_selling
+
+    @property
     def codes(self) -> list[str]:
-        """Codes held."""
+        """Codes held or sold short."""
         return list(self._portfolio.ledger.positions)
 
     @property
     def engaged(self) -> list[str]:
-        """Codes held, and those in open buys."""
-        buying = [order.code for order in self._portfolio.open_orders.values() if order.direction == BUY]
-        return list(dict.fromkeys([*self._portfolio.ledger.positions, *buying]))
+        """Codes held or sold short, and those in open orders that open a position."""
+        opening = [order.code for order in self._portfolio.open_orders.values() if order.opens]
+        return list(dict.fromkeys([*self._portfolio.ledger.positions, *opening]))
 
     def volume(self, code: str) -> int:
-        """Shares held, those bought today and those in open sells included."""
+        """Shares held, those bought today and those in open sells included; negative for a short."""
         position = self._portfolio.ledger.positions.get(code)
-        return 0 if position is None else position.volume
+        if position is None:
+            return 0
+        return -position.volume if position.short else position.volume
 
     def available(self, code: str) -> int:
-        """Shares that may be sold now: not bought today (T+1), not in an open sell."""
+        """Shares that may be sold now: not bought today (T+1), not in an open sell; or that may be bought back of a short."""
         position = self._portfolio.ledger.positions.get(code)
         return 0 if position is None else position.available(self.day, self._t_plus_one)
 
     def cost(self, code: str) -> int:
-        """What the shares held cost, without fees."""
+        """What the shares held cost, of a short what they were sold for; without fees."""
         position = self._portfolio.ledger.positions.get(code)
         return 0 if position is None else position.cost
 
     def pending(self, code: str) -> int:
-        """Shares in open buys."""
+        """Shares in open orders that open a position or add to it: in buys, or (negative) in short sales."""
         orders = self._portfolio.open_orders.values()
-        return sum(order.volume - order.filled for order in orders if order.code == code and order.direction == BUY)
+        return sum((order.volume - order.filled) * order.direction for order in orders if order.code == code and order.opens)
+
+    def opens(self, code: str, direction: int) -> bool:
+        """Whether an order would open a position or add to it: a buy would, unless the code is sold short; a sell would where the market
+        has short selling and nothing of the code is held."""
+        if not self._profile.short_selling:
+            return direction == BUY
+        return self.volume(code) * direction >= 0
 
     def market_value(self, code: str) -> int:
-        """Shares held at the last price (at cost where no price was seen)."""
+        """Shares held at the last price (at cost where no price was seen); negative for a short."""
         position = self._portfolio.ledger.positions.get(code)
         if position is None:
             return 0
         price = self._windows.price(code)
-        return price * position.volume if price else position.cost
+        value = price * position.volume if price else position.cost
+        return -value if position.short else value
 
     def positions_value(self) -> int:
-        """All shares held, at the last prices."""
+        """All shares held less all sold short, at the last prices."""
         return sum(map(self.market_value, self._portfolio.ledger.positions))
 
     def total_value(self) -> int:
@@ -87,15 +116,22 @@ class Account:
         return self._portfolio.ledger.cash + self._portfolio.ledger.frozen + self.positions_value()
 
     def committed(self, code: str) -> int:
-        """Position and cash frozen by open buys of one code."""
+        """Position, long or short, and cash frozen by open orders that add to it, of one code."""
         orders = self._portfolio.open_orders.values()
-        return self.market_value(code) + sum(order.frozen for order in orders if order.code == code)
+        return abs(self.market_value(code)) + sum(order.frozen for order in orders if order.code == code and order.opens)
 
     def committed_total(self) -> int:
-        """Positions and cash frozen by open buys, of all codes."""
-        return self.positions_value() + self._portfolio.ledger.frozen
+        """Positions, long and short, and cash frozen by open orders that add to them, of all codes."""
+        if not self._profile.short_selling:
+            return self.positions_value() + self._portfolio.ledger.frozen
+        opening = sum(order.frozen for order in self._portfolio.open_orders.values() if order.opens)
+        return sum(abs(self.market_value(code)) for code in self._portfolio.ledger.positions) + opening
 
     # ---- market ----
+
+    def price(self, code: str) -> int:
+        """The last price of a code, 0 where none was seen."""
+        return self._windows.price(code)
 
     def session(self) -> tuple[int, int] | None:
         """When continuous trading of `day` begins and when it closes, ms; None in a market without sessions."""

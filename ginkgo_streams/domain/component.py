@@ -16,6 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ginkgo_streams.domain.events import BUY
+
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
     from ginkgo_streams.domain.batch import Batch
@@ -26,7 +28,9 @@ Kind = Literal["strategy", "risk", "sizer", "selector"]
 
 class Signal(msgspec.Struct, frozen=True):
     """The wish to trade a code. `ts`: event time of the price it came from. `volume` 0: a buy is sized by the sizer, a sell
-    closes all that is available. Make it with the values of the batch, e.g. `Signal(code, BUY, ts, "golden cross")`."""
+    closes all that is available. Make it with the values of the batch, e.g. `Signal(code, BUY, ts, "golden cross")`.
+
+    In a market with short selling a sell of what is not held opens a short, and is sized; a buy of a code sold short closes it."""
 
     code: str
     direction: int
@@ -39,8 +43,8 @@ class Signal(msgspec.Struct, frozen=True):
 class Held:
     """A position at the price of this event. Volumes in shares, money in units of 0.0001 CNY.
 
-    available: may be sold now (T+1, less what open sells hold). cost: what the shares cost, without fees. days: trading days since
-    the position was opened (0: today).
+    volume: negative for a short. available: may be sold now (T+1, less what open sells hold), or bought back of a short. cost: what the
+    shares cost, of a short what they were sold for; without fees. days: trading days since the position was opened (0: today).
     """
 
     code: str
@@ -54,7 +58,8 @@ class Held:
     @property
     def gain_percent(self) -> float:
         """Gain on cost in percent, negative for a loss."""
-        return (self.price * self.volume - self.cost) * 100 / self.cost if self.cost else 0.0
+        gain = self.price * self.volume - self.cost if self.volume >= 0 else self.cost + self.price * self.volume
+        return gain * 100 / self.cost if self.cost else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,13 @@ class Proposal:
     forced: bool
     affordable: Callable[[int, int], int]
     """(budget in units, most shares) -> the largest valid volume whose limit price and fees stay within the budget."""
+    short: bool = False
+    """Of a short position: a sell that opens it or adds to it, a buy that closes it."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens a position or adds to it; else it closes one."""
+        return (self.direction == BUY) != self.short
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,8 @@ class Foreseeing(Protocol):
 class RiskManager(Protocol):
     """Forces sells and judges orders. It defines at least one of these three; `needs() -> Iterable[Need]` is optional.
 
+    What it forces closes a position: of one that is short its sell is made a buy.
+
     `memo` is a small dict that lives with the portfolio: in `watch` and `check` one of the whole portfolio, kept until it is started
     anew; in `force` one of the position, kept until that is closed. One that keeps prices or volumes of a position defines `Restating`.
     """
@@ -136,17 +150,17 @@ class Restating(Protocol):
 
 
 class Sizer(Protocol):
-    """Says how much to buy. `needs() -> Iterable[Need]` is optional."""
+    """Says how much to buy, or to sell short. `needs() -> Iterable[Need]` is optional."""
 
     def volume(self, proposal: Proposal, account: Account) -> int:
-        """Shares to buy, before rounding to the lot. `proposal.volume` is 0."""
+        """Shares, before rounding to the lot. `proposal.volume` is 0."""
 
 
 class Selector(Protocol):
     """Says which codes to watch. `needs() -> Iterable[Need]` (of "1d") is optional, and so is
 
     `select(market: History) -> Iterable[str]`: called with the first update of each trading day, with the daily bars before it of all
-    of `codes()`; what it answers is watched that day, and what is held. A code that was not chosen is not bought.
+    of `codes()`; what it answers is watched that day, and what is held. A code that was not chosen is not bought (nor sold short).
     """
 
     def codes(self) -> tuple[str, ...] | None:

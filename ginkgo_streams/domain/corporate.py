@@ -1,6 +1,7 @@
 """Dividends and splits on their ex-date: cash and shares of a position, and prices before it made comparable with those behind it.
 
 A dividend lowers the cost by what it pays, because the price falls by as much: no stop loss may take that for a loss. Taxes are left out.
+Of a short the dividend is paid to whom the shares are owed, out of the free cash.
 """
 
 from __future__ import annotations
@@ -14,27 +15,36 @@ from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.events import PER, CorporateAction, Note
 from ginkgo_streams.domain.ledger import Line
 from ginkgo_streams.domain.money import cny
-from ginkgo_streams.domain.portfolio import Portfolio
+from ginkgo_streams.domain.portfolio import Portfolio, fail
 from ginkgo_streams.domain.windows import Windows
 
 PRICES = ("open", "high", "low", "close")
 
 
 def book_action(portfolio: Portfolio, action: CorporateAction, changes: Changes) -> None:
-    """Book an action on what is held of its code. Raises LedgerBroken where shares in open sells would be more than what is left."""
+    """Book an action on what is held of its code. Raises LedgerBroken where more shares are in open orders that close than are left.
+
+    A portfolio that cannot pay the dividend of its short fails, and nothing is booked.
+    """
     position = portfolio.ledger.positions.get(action.code)
     if position is None:
         return
     ledger, before = portfolio.ledger, position.volume
-    income = action.income(before)
+    side = -1 if position.short else 1
+    due = action.income(before)
+    income = side * due
+    if ledger.cash + income < 0:
+        text = f"it owes {cny(due)} of dividends for {before} {action.code} sold short, and has {cny(ledger.cash)} of free cash"
+        fail(portfolio, portfolio.updated_at, text, changes)
+        return
     line = ledger.lines.setdefault(action.code, Line())
     ledger.cash += income
     ledger.income += income
     line.income += income
-    position.cost = max(position.cost - income, 0)
+    position.cost = max(position.cost - due, 0)
     position.volume = action.volume(before)
     position.bought = min(action.volume(position.bought), position.volume)
-    line.converted += position.volume - before
+    line.converted += side * (position.volume - before)
     if position.volume == 0:
         del ledger.positions[action.code]
     portfolio.check((action.code,))

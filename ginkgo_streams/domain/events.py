@@ -49,8 +49,8 @@ class Quotes:
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as a portfolio submits it. `limit` is the price in units (0: market order).
 
-    budget: of a market order to buy, the cash (units) that it may cost with all fees (0: no such bound). It is then sized when it
-    fills: `volume`, or less where the budget covers less at the price it fills at.
+    budget: of a market order, the cash (units) that it may cost with all fees, or of a short sale that its amount and fees may come to
+    (0: no such bound). It is then sized when it fills: `volume`, or less where the budget covers less at the price it fills at.
     """
 
     order_id: str

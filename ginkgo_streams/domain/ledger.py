@@ -2,6 +2,11 @@
 
 Money in units of 0.0001 CNY, volumes in shares. Every change is checked at once (`check`): what does not add up raises
 `LedgerBroken`, and the process ends before anybody sees it.
+
+A short position is one of shares sold that were not held. No volume is negative: `Position.short` says which side it is on, its volume is
+the shares owed, its cost what they were sold for; what was bought less what was sold of its code is minus its volume. A code is on one
+side at a time, its open orders included. The proceeds are in `cash`: that they are not spent is the business of orders
+(`Account.buying_power`), as it depends on prices, which the books do not know.
 """
 
 from __future__ import annotations
@@ -20,7 +25,10 @@ class LedgerBroken(Exception):
 
 class Position(msgspec.Struct, omit_defaults=True):
     """Shares of one code. `cost`: what they cost, without fees. `frozen`: in open sells. `bought`: of them, bought on
-    trading day `bought_day` (T+1). `opened_day`: of the first purchase."""
+    trading day `bought_day` (T+1). `opened_day`: of the first purchase.
+
+    short: shares owed. `cost`: what they were sold for, without fees. `frozen`: in open buys that close it. `opened_day`: of the first
+    sale."""
 
     volume: int = 0
     cost: int = 0
@@ -28,9 +36,10 @@ class Position(msgspec.Struct, omit_defaults=True):
     bought: int = 0
     bought_day: int = 0
     opened_day: int = 0
+    short: bool = False
 
     def available(self, day: int, t_plus_one: bool) -> int:
-        """Shares that an order good for trading day `day` may sell."""
+        """Shares that an order good for trading day `day` may sell, or of a short buy back."""
         return self.volume - self.frozen - (self.bought if t_plus_one and self.bought_day >= day else 0)
 
 
@@ -65,53 +74,60 @@ class Ledger(msgspec.Struct):
 
 
 def freeze(ledger: Ledger, order: OpenOrder) -> None:
-    """Set aside what a new order may need: its `frozen` cash for a buy, its shares for a sell."""
-    if order.direction == BUY:
-        ledger.cash -= order.frozen
-        ledger.frozen += order.frozen
-    else:
+    """Set aside what a new order may need: its `frozen` cash, and where it closes a position the shares."""
+    ledger.cash -= order.frozen
+    ledger.frozen += order.frozen
+    if not order.opens:
         ledger.positions[order.code].frozen += order.volume
 
 
 def release(ledger: Ledger, order: OpenOrder) -> None:
     """Give back what an ended order still holds."""
-    if order.direction == BUY:
-        ledger.cash += order.frozen
-        ledger.frozen -= order.frozen
-        order.frozen = 0
-    elif order.volume > order.filled:
+    ledger.cash += order.frozen
+    ledger.frozen -= order.frozen
+    order.frozen = 0
+    if not order.opens and order.volume > order.filled:
         ledger.positions[order.code].frozen -= order.volume - order.filled
+
+
+def resize(ledger: Ledger, order: OpenOrder, volume: int) -> None:
+    """Give an order the volume, never more than before, that it was sized to when it filled."""
+    if not order.opens:
+        ledger.positions[order.code].frozen -= order.volume - volume
+    order.volume = volume
 
 
 def book(ledger: Ledger, order: OpenOrder, volume: int, amount: int, fees: tuple[int, int, int], day: int, frozen_after: int) -> None:
     """Book a fill whose figures are known to be good. fees: commission, stamp duty, transfer fee. day: trading day of the
-    fill. frozen_after: cash the rest of a buy may need."""
+    fill. frozen_after: cash the rest of the order may need."""
     total = sum(fees)
     position = ledger.positions.setdefault(order.code, Position())
     line = ledger.lines.setdefault(order.code, Line())
-    if order.direction == BUY:
-        ledger.frozen += frozen_after - order.frozen
-        ledger.cash += order.frozen - frozen_after - amount - total
-        order.frozen = frozen_after
+    ledger.frozen += frozen_after - order.frozen
+    ledger.cash += order.frozen - frozen_after - order.direction * amount - total
+    order.frozen = frozen_after
+    if order.opens:
         if position.volume == 0:
-            position.opened_day = day
+            position.opened_day, position.short = day, order.short
         position.volume += volume
         position.cost += amount
-        position.bought = volume + (position.bought if position.bought_day == day else 0)
-        position.bought_day = day
-        line.bought_volume += volume
-        line.bought_amount += amount
-        ledger.bought += amount
+        if not order.short:
+            position.bought = volume + (position.bought if position.bought_day == day else 0)
+            position.bought_day = day
     else:
         position.cost -= position.cost * volume // position.volume
         position.volume -= volume
         position.frozen -= volume
-        ledger.cash += amount - total
+        if position.volume == 0:
+            del ledger.positions[order.code]
+    if order.direction == BUY:
+        line.bought_volume += volume
+        line.bought_amount += amount
+        ledger.bought += amount
+    else:
         line.sold_volume += volume
         line.sold_amount += amount
         ledger.sold += amount
-        if position.volume == 0:
-            del ledger.positions[order.code]
     line.commission += fees[0]
     line.stamp_duty += fees[1]
     line.transfer_fee += fees[2]
@@ -148,8 +164,13 @@ def check(ledger: Ledger, orders: Iterable[OpenOrder], codes: Iterable[str] | No
 
 def _check_position(code: str, ledger: Ledger, orders: list[OpenOrder]) -> None:
     position, line = ledger.positions.get(code, Position()), ledger.lines.get(code, Line())
-    selling = sum(order.volume - order.filled for order in orders if order.code == code and order.direction != BUY)
-    if position.volume != line.bought_volume - line.sold_volume + line.converted or position.frozen != selling:
-        raise LedgerBroken(f"{code}: {position} does not follow from {line} and {selling} shares in open sells")
+    mine = [order for order in orders if order.code == code]
+    closing = sum(order.volume - order.filled for order in mine if not order.opens)
+    owned = -position.volume if position.short else position.volume
+    if owned != line.bought_volume - line.sold_volume + line.converted or position.frozen != closing:
+        raise LedgerBroken(f"{code}: {position} does not follow from {line} and {closing} shares in open orders that close it")
+    sides = {order.short for order in mine} | ({position.short} if position.volume else set())
+    if len(sides) > 1:
+        raise LedgerBroken(f"{code}: {position} and its open orders are on both sides, long and short")
     if min(position.volume, position.cost, position.frozen, position.volume - position.frozen) < 0:
         raise LedgerBroken(f"{code}: {position} has a negative figure")

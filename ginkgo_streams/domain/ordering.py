@@ -12,7 +12,7 @@ from ginkgo_streams.domain.account import Account
 from ginkgo_streams.domain.changes import Changes
 from ginkgo_streams.domain.component import Proposal, Signal, Verdict
 from ginkgo_streams.domain.config import Kit
-from ginkgo_streams.domain.events import BUY, Alert
+from ginkgo_streams.domain.events import BUY, SELL, Alert
 from ginkgo_streams.domain.guard import ComponentFailed, guarded
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.marketview import Market
@@ -28,13 +28,17 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
     """Turn a signal of component `name` into an order, or count why not. Raises ComponentFailed."""
     day = market.profile.order_day(signal.ts)
     account = Account(portfolio, market.windows, market.profile, day, signal.ts, market.profile.trading_day(signal.ts), kit.codes)
-    proposal = _proposal(market, signal, forced, day)
+    short = account.opens(signal.code, signal.direction) != (signal.direction == BUY)
+    proposal = _proposal(market, signal, forced, day, short)
 
     def drop(reason: str) -> None:
         portfolio.drop(reason)
         changes.notes.append(notes.signal_dropped(portfolio.portfolio_id, signal, reason))
 
-    if signal.direction == BUY and (_at_limit := _limit_move(proposal)):
+    if market.profile.short_selling and proposal.opens and _other_side(portfolio, proposal):
+        drop("opposite_order")
+        return
+    if proposal.opens and (_at_limit := _limit_move(proposal)):
         drop("limit_move")
         changes.alerts.append(_triggered(portfolio, signal, "price limits", f"no position is opened: {_at_limit}"))
         return
@@ -48,22 +52,24 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
         drop(f"risk:{blocked_by}")
         return
     budget = 0
-    if signal.direction == BUY and market.profile.market_orders:
+    if proposal.opens and market.profile.market_orders:
         budget, volume = _budget(market.profile, account, kit, proposal, volume, day)
-    elif signal.direction == BUY:
+    elif proposal.opens:
         volume = proposal.affordable(account.cash - RESERVE, volume)
     else:
-        most = min(volume, account.available(signal.code))
-        volume = market.profile.lot_down(signal.code, signal.direction, most, account.volume(signal.code))
+        volume = _lot_down(market.profile, account, proposal, min(volume, account.available(signal.code)))
+        if proposal.short:
+            budget, volume = _closing_budget(market.profile, account, proposal, volume, day)
     if volume == 0:
-        drop("cash" if signal.direction == BUY else "available")
+        drop("cash" if signal.direction == BUY or proposal.short else "available")
         return
-    _emit(market.profile, portfolio, signal, 0 if market.profile.market_orders else proposal.limit, volume, budget, day, name, changes)
+    _emit(market.profile, portfolio, signal, proposal, volume, budget, day, name, changes)
     if forced:
-        changes.alerts.append(_triggered(portfolio, signal, name, f"sells {volume} {signal.code}: {signal.reason}"))
+        verb = "buys back" if proposal.short else "sells"
+        changes.alerts.append(_triggered(portfolio, signal, name, f"{verb} {volume} {signal.code}: {signal.reason}"))
 
 
-def _proposal(market: Market, signal: Signal, forced: bool, day: int) -> Proposal:
+def _proposal(market: Market, signal: Signal, forced: bool, day: int, short: bool) -> Proposal:
     meta, profile, code = market.windows.meta, market.profile, signal.code
     row = market.windows.index[code]
     price, low, high = int(meta[w.PRICE, row]), int(meta[w.LOW, row]), int(meta[w.HIGH, row])
@@ -74,22 +80,40 @@ def _proposal(market: Market, signal: Signal, forced: bool, day: int) -> Proposa
     def affordable(budget: int, most: int) -> int:
         return pricing.affordable(profile, code, limit, day, budget, most)
 
-    return Proposal(code, signal.direction, signal.volume, price, limit, low, high, signal.ts, forced, affordable)
+    return Proposal(code, signal.direction, signal.volume, price, limit, low, high, signal.ts, forced, affordable, short)
 
 
 def _budget(profile: Profile, account: Account, kit: Kit, proposal: Proposal, volume: int, day: int) -> tuple[int, int]:
-    """Of a market order to buy: the cash set aside (units), and the most shares it may become when it fills; (0, 0) where nothing fits.
+    """Of a market order that opens: the cash set aside (units), and the most shares it may become when it fills; (0, 0) where nothing fits.
+    Of a short sale it is the collateral: as much as buying the shares would take.
 
     Where the sizer goes by the price that is filled at (`by_fill_price`), the cash decides: all of it, or the part that the risk chain
     has left. Else the volume does, with cash for an open up to half above the last price.
     """
-    if proposal.affordable(account.cash, volume) == 0:
+    cash = account.buying_power
+    if proposal.affordable(cash, volume) == 0:
         return 0, 0
     if getattr(kit.sizer, "by_fill_price", False):
         sized = guarded(kit.sizer_name, kit.sizer.volume, proposal, account)
-        budget = account.cash if volume >= sized else account.cash * volume // sized
+        budget = cash if volume >= sized else cash * volume // sized
         return budget, budget // profile.tick
-    return min(account.cash, pricing.buy_cost(profile, proposal.code, proposal.price * 3 // 2, volume, day)), volume
+    return min(cash, pricing.buy_cost(profile, proposal.code, proposal.price * 3 // 2, volume, day)), volume
+
+
+def _closing_budget(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> tuple[int, int]:
+    """Of a buy that closes a short: the cash set aside for an open up to half above the last price, at most the part of the free cash that
+    these shares are of all that are still to be bought back; and the volume. (0, 0) where not even a share can be paid."""
+    owed = sum(account.available(code) * account.price(code) for code in account.codes if account.volume(code) < 0)
+    budget = min(
+        account.cash * volume * proposal.price // owed if owed else 0,
+        pricing.buy_cost(profile, proposal.code, proposal.price * 3 // 2, volume, day),
+    )
+    return (budget, volume) if proposal.affordable(budget, volume) else (0, 0)
+
+
+def _other_side(portfolio: Portfolio, proposal: Proposal) -> bool:
+    """Whether an order that would open the other side of the code, long or short, may still fill: a code is on one side at a time."""
+    return any(order.code == proposal.code and order.short != proposal.short for order in portfolio.open_orders.values())
 
 
 def _limit_move(proposal: Proposal) -> str:
@@ -103,17 +127,23 @@ def _limit_move(proposal: Proposal) -> str:
 
 def _size(profile: Profile, account: Account, kit: Kit, proposal: Proposal) -> tuple[int, str]:
     """A volume rounded down to the lot, or 0 and why."""
-    code, direction = proposal.code, proposal.direction
-    if direction == BUY:
+    code = proposal.code
+    if proposal.opens:
         wished = proposal.volume or guarded(kit.sizer_name, kit.sizer.volume, proposal, account)
         if isinstance(wished, bool) or not isinstance(wished, (int, np.integer)) or wished < 0:
             raise ComponentFailed(f"{kit.sizer_name} gave a volume of {wished!r}; it has to be a whole number of shares, 0 or more")
-        return profile.lot_down(code, direction, int(wished), 0), "below_lot"
-    held, available = account.volume(code), account.available(code)
+        return _lot_down(profile, account, proposal, int(wished)), "below_lot"
+    available = account.available(code)
     if available == 0:
-        return 0, "no_position" if held == 0 else "not_available"
-    wished = min(proposal.volume or available, available)
-    return profile.lot_down(code, direction, wished, held), "below_lot"
+        return 0, "no_position" if account.volume(code) == 0 else "not_available"
+    return _lot_down(profile, account, proposal, min(proposal.volume or available, available)), "below_lot"
+
+
+def _lot_down(profile: Profile, account: Account, proposal: Proposal, volume: int) -> int:
+    """The largest volume up to `volume` that an order may have: what opens is in lots as a buy is, what closes may end on an odd one."""
+    if proposal.opens:
+        return profile.lot_down(proposal.code, BUY, volume, 0)
+    return profile.lot_down(proposal.code, SELL, volume, abs(account.volume(proposal.code)))
 
 
 def _risked(
@@ -128,7 +158,7 @@ def _risked(
         if not isinstance(verdict, Verdict) or not 0 <= verdict.volume <= volume:
             raise ComponentFailed(f"{name} answered {verdict!r} to an order of {volume}; it has to be a Verdict of 0 to {volume} shares")
         if verdict.volume < volume:
-            before, volume = volume, profile.lot_down(signal.code, signal.direction, verdict.volume, account.volume(signal.code))
+            before, volume = volume, _lot_down(profile, account, sized, verdict.volume)
             did = f"cut {before} to {volume}" if volume else f"blocked {before}"
             changes.alerts.append(_triggered(portfolio, signal, name, f"{did} {signal.code}: {verdict.reason}"))
             if volume == 0:
@@ -137,13 +167,15 @@ def _risked(
 
 
 def _emit(
-    profile: Profile, portfolio: Portfolio, signal: Signal, limit: int, volume: int, budget: int, day: int, name: str, changes: Changes
-) -> None:
+    profile: Profile, portfolio: Portfolio, signal: Signal, proposal: Proposal, volume: int, budget: int, day: int, name: str,
+    changes: Changes,
+) -> None:  # fmt: skip
+    limit = 0 if profile.market_orders else proposal.limit
     portfolio.order_count += 1
     order = OpenOrder(
         order_id=ids.order_id(portfolio.portfolio_id, portfolio.order_count), code=signal.code, direction=signal.direction, volume=volume,
-        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day, budget=budget,
-        frozen=budget or pricing.buy_cost(profile, signal.code, limit, volume, day) if signal.direction == BUY else 0,
+        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day, budget=budget, short=proposal.short,
+        frozen=budget or (pricing.buy_cost(profile, signal.code, limit, volume, day) if signal.direction == BUY else 0),
     )  # fmt: skip
     ledger.freeze(portfolio.ledger, order)
     portfolio.open_orders[order.order_id] = order

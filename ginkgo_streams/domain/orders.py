@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from ginkgo_streams.domain.events import Cancel, Order
+from ginkgo_streams.domain.events import BUY, Cancel, Order
 
 Status = Literal["submitted", "acknowledged", "partially_filled"]
 End = Literal["filled", "rejected", "cancelled", "expired"]
@@ -15,9 +15,11 @@ End = Literal["filled", "rejected", "cancelled", "expired"]
 class OpenOrder(msgspec.Struct, omit_defaults=True):
     """An order that may still fill. Money in units, volumes in shares, `ts` and `cancel_ts` ms (0: no cancel asked).
 
-    frozen: cash set aside for the rest of a buy. amount, commission: of its fills so far. day: the trading day it is good for.
+    frozen: cash set aside for the rest of a buy or of a short sale. amount, commission: of its fills so far. day: the trading day it is
+    good for.
     asked: the `report_seq` that was missing and asked for again. disputed: a report of it could not be true.
     budget: see `events.Order`; such an order has the volume that it fills with once it has filled.
+    short: of a short position: a sell that opens it or adds to it, a buy that closes it.
     """
 
     order_id: str
@@ -40,6 +42,12 @@ class OpenOrder(msgspec.Struct, omit_defaults=True):
     budget: int = 0
     filled_ts: int = 0
     """When the last part of it filled, ms (0: nothing yet)."""
+    short: bool = False
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens a position or adds to it; else it closes one."""
+        return (self.direction == BUY) != self.short
 
     def submission(self, portfolio_id: str) -> Order:
         """The order as it is, and was, submitted: the same each time."""

@@ -27,11 +27,14 @@ def buy_cost(profile: Profile, code: str, limit: int, volume: int, day: int, com
     return amount + max(profile.fees(BUY, amount, day, code, commission_so_far, amount_so_far).total, 0)
 
 
-def affordable(profile: Profile, code: str, limit: int, day: int, budget: int, most: int) -> int:
-    """The largest valid volume of a buy, at most `most`, whose cost stays within the budget (units); 0 where none does."""
+def affordable(
+    profile: Profile, code: str, limit: int, day: int, budget: int, most: int, commission_so_far: int = 0, amount_so_far: int = 0
+) -> int:  # fmt: skip
+    """The largest valid volume of a buy, at most `most`, whose cost stays within the budget (units); 0 where none does. so_far: of an order
+    that has had fills, what they came to."""
     volume = profile.lot_down(code, BUY, min(most, budget // limit), 0)
     while volume > 0:
-        over = buy_cost(profile, code, limit, volume, day) - budget
+        over = buy_cost(profile, code, limit, volume, day, commission_so_far, amount_so_far) - budget
         if over <= 0:
             return volume
         # a share less saves its limit and its part of the fees, which is less than another limit: this never gives up too much

@@ -93,7 +93,7 @@ def _contradiction(profile: Profile, portfolio: Portfolio, order: OpenOrder, rep
         return f"price {report.price} is worse than the limit {order.limit} (units of 0.0001 CNY)"
     fees = report.commission + report.stamp_duty + report.transfer_fee
     after = _frozen_after(profile, order, report)
-    money = order.frozen - after - report.amount - fees if order.direction == BUY else report.amount - fees
+    money = order.frozen - after - order.direction * report.amount - fees
     if portfolio.ledger.cash + money < 0:
         return f"it costs {report.amount} and fees of {fees} (units of 0.0001 CNY), more than was set aside and the free cash"
     return ""
@@ -107,8 +107,8 @@ def _volume(order: OpenOrder, report: Report) -> int:
 
 
 def _frozen_after(profile: Profile, order: OpenOrder, report: Report) -> int:
-    """Cash that the rest of a buy may need behind this fill."""
-    if order.direction != BUY:
+    """Cash that the rest of an order may need behind this fill."""
+    if order.direction != BUY and not order.short:
         return 0
     left = _volume(order, report) - order.filled - report.volume
     if order.budget:
@@ -125,7 +125,7 @@ def _apply(market: Market, portfolio: Portfolio, order: OpenOrder, report: Repor
         fees = (report.commission, report.stamp_duty, report.transfer_fee)
         day = fill_day(market.profile, report.ts, order.day)
         frozen_after = _frozen_after(market.profile, order, report)
-        order.volume = _volume(order, report)
+        ledger.resize(portfolio.ledger, order, _volume(order, report))
         ledger.book(portfolio.ledger, order, report.volume, report.amount, fees, day, frozen_after)
         portfolio.fill_count += 1
         order.status = "partially_filled"

@@ -29,7 +29,7 @@ def resolve(
     """
     signals = list(signals)
     forced = {signal.code for signal, _, is_forced in signals if is_forced}
-    sells = {signal.code for signal, _, _ in signals if signal.direction == SELL}
+    sells = {signal.code for signal, _, is_forced in signals if signal.direction == SELL and (is_forced or signal.code not in forced)}
     standing: list[Named] = []
     for named in signals:
         signal, _, is_forced = named

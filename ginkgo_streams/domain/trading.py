@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from ginkgo_streams.domain import memos, notes
 from ginkgo_streams.domain import windows as w
 from ginkgo_streams.domain.account import Account
@@ -16,6 +18,7 @@ from ginkgo_streams.domain.config import Kit
 from ginkgo_streams.domain.events import BUY, SELL, CorporateAction
 from ginkgo_streams.domain.guard import ComponentFailed, guarded
 from ginkgo_streams.domain.marketview import Market
+from ginkgo_streams.domain.money import cny
 from ginkgo_streams.domain.ordering import make_order
 from ginkgo_streams.domain.overdue import silent_since
 from ginkgo_streams.domain.portfolio import Portfolio, fail
@@ -33,6 +36,9 @@ def trade(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, changes:
     ts = int(batch.ts.max())
     profile = market.profile
     account = Account(portfolio, market.windows, profile, profile.order_day(ts), ts, profile.trading_day(ts), kit.codes)
+    if profile.short_selling and (left := account.total_value()) <= 0:
+        fail(portfolio, now, f"its shorts have lost all it had: the total value is {cny(left)}", changes)
+        return True
     touched = False
     try:
         signals = _watched(market, portfolio, kit, account) + _forced(market, portfolio, kit, batch)
@@ -99,7 +105,7 @@ def _watched(market: Market, portfolio: Portfolio, kit: Kit, account: Account) -
         memo = memos.recall(portfolio, key)
         signals = guarded(name, _all, risk.watch, account, memo)
         memos.keep(portfolio, key, memo)
-        found += [(_valid(signal, name, market.windows), name, True) for signal in signals if account.available(signal.code)]
+        found += [_forcing(portfolio, _valid(signal, name, market.windows), name) for signal in signals if account.available(signal.code)]
     return found
 
 
@@ -118,15 +124,22 @@ def _forced(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch) -> lis
         if available <= 0:
             continue
         days = market.profile.trading_days_between(position.opened_day or position.bought_day, market.profile.trading_day(ts))
-        held = Held(code, position.volume, available, position.cost, int(batch.price[place]), ts, days)
+        volume = -position.volume if position.short else position.volume
+        held = Held(code, volume, available, position.cost, int(batch.price[place]), ts, days)
         for key, name, risk in kit.forcing:
             memo = memos.recall(portfolio, key, code)
             signal = guarded(name, risk.force, held, memo)
             memos.keep(portfolio, key, memo, code)
             if signal is not None:
-                found.append((_valid(signal, name, market.windows), name, True))
+                found.append(_forcing(portfolio, _valid(signal, name, market.windows), name))
                 break
     return found
+
+
+def _forcing(portfolio: Portfolio, signal: Signal, name: str) -> Named:
+    """A forced signal: it closes, so that of a short it is a buy."""
+    position = portfolio.ledger.positions.get(signal.code)
+    return (structs.replace(signal, direction=BUY) if position is not None and position.short else signal), name, True
 
 
 def _wanted(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, account: Account) -> list[Named]:
@@ -147,7 +160,7 @@ def _wanted(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, accoun
     found = [(_valid(signal, name, market.windows), name, False) for signal in signals]
     if kit.select is None:
         return found
-    chosen = [named for named in found if named[0].direction == SELL or named[0].code in portfolio.selected]
+    chosen = [each for each in found if each[0].code in portfolio.selected or not account.opens(each[0].code, each[0].direction)]
     for _ in range(len(found) - len(chosen)):
         portfolio.drop("not_selected")
     return chosen

@@ -17,7 +17,8 @@ SHOW_CLOSED = 10
 
 
 class PositionRow(msgspec.Struct, frozen=True):
-    """One position. cost: of all its shares, without fees; cost_price: of one, rounded down to the unit."""
+    """One position. direction: 1, or -1 for a short, whose volume is the shares owed, cost what they were sold for, market_value negative.
+    cost: of all its shares, without fees; cost_price: of one, rounded down to the unit."""
 
     code: str
     direction: int
@@ -96,8 +97,9 @@ def view(market: Market, portfolio: Portfolio) -> View:
 
 def _position(market: Market, account: Account, code: str) -> PositionRow:
     volume, cost, value = account.volume(code), account.cost(code), account.market_value(code)
-    cost_price = cost // volume
+    direction = 1 if volume > 0 else -1
+    cost_price = cost // abs(volume)
     return PositionRow(
-        code=code, direction=1, volume=volume, available=account.available(code), cost=cost, cost_price=cost_price,
-        current_price=market.windows.price(code) or cost_price, market_value=value, profit_loss=value - cost,
+        code=code, direction=direction, volume=abs(volume), available=account.available(code), cost=cost, cost_price=cost_price,
+        current_price=market.windows.price(code) or cost_price, market_value=value, profit_loss=value - direction * cost,
     )  # fmt: skip

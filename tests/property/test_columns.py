@@ -13,30 +13,49 @@ from ginkgo_streams.domain.events import BUY, SELL, Order, Quotes
 from ginkgo_streams.domain.exchange.exchange import MANY, Exchange, always
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.market.generic import generic
+from ginkgo_streams.domain.market.limits import BOARDS, LIMITS, limit_class
 from tests.unit.domain.market.shanghai import at, day, profile
 
 CN = profile()
 CODES = tuple(f"{n:06d}.{where}" for n, where in [*((n, "SZ") for n in range(1, 10)), *((300_000 + n, "SZ") for n in range(4)),
                                                  *((688_000 + n, "SH") for n in range(4)),
-                                                 *((830_000 + n, "BJ") for n in range(3))])  # fmt: skip
+                                                 (301_001, "SZ"), (302_001, "SZ"), (689_009, "SH"), (600_000, "SH"),
+                                                 *((830_000 + n, "BJ") for n in range(3)), (430_047, "BJ"), (920_799, "BJ")])  # fmt: skip
+AROUND = sorted({day("2026-11-24")} | {change + n for dated in LIMITS.values() for change in dated.changes for n in (-1, 0, 1)})
+"""The days around each change of a board's limits, and one of now."""
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(CODES), st.integers(-5, 3_000_000), st.sampled_from(["2020-08-21", "2020-08-24", "2026-07-06"])),
+        st.tuples(st.sampled_from(CODES), st.integers(-5, 3_000_000), st.sampled_from(AROUND)),
         min_size=1,
     )
 )
-def test_price_limits_when_reckoned_in_columns_then_those_of_one_by_one(given_: list[tuple[str, int, str]]) -> None:
+def test_price_limits_when_reckoned_in_columns_then_those_of_one_by_one(given_: list[tuple[str, int, int]]) -> None:
+    """Section 3, price limits: of many codes at once."""
     codes, prices, dates = zip(*given_, strict=True)
     for market in (CN, generic()):
         low, high = market.limit_columns(
             np.array([market.limit_class(code) for code in codes]),
             np.array(prices, np.int64),
-            np.array([day(each) for each in dates], np.int64),
+            np.array(dates, np.int64),
         )
-        expected = [market.price_limits(code, price, day(each)) or (0, 0) for code, price, each in given_]
+        expected = [market.price_limits(code, price, each) or (0, 0) for code, price, each in given_]
         assert list(zip(low.tolist(), high.tolist(), strict=True)) == expected
+
+
+def test_price_limits_when_reckoned_in_columns_on_every_board_around_every_change_then_those_of_one_by_one() -> None:
+    """Section 3, price limits: of many codes at once, each board on each day around a change, at prices where rounding turns.
+
+    Exactly half of a tick is to be rounded of 98_500 at 10 % and 30 %, and of 98_625 at 20 %.
+    """
+    assert {limit_class(code) for code in CODES} == set(range(len(BOARDS)))
+    assert len(AROUND) > 1
+    prices = [1, 99, 100, 101, 400, 449, 450, 451, 98_500, 98_625, 98_700, 100_000, 104_950, 105_050, 2_999_900]
+    cases = [(code, price, on) for code in CODES for price in prices for on in AROUND]
+    classes, given_, days = (np.array(each, np.int64) for each in zip(*((CN.limit_class(c), p, d) for c, p, d in cases), strict=True))
+    low, high = CN.limit_columns(classes, given_, days)
+    assert list(zip(low.tolist(), high.tolist(), strict=True)) == [CN.price_limits(code, price, on) for code, price, on in cases]
 
 
 @settings(deadline=None, max_examples=60)

@@ -352,17 +352,27 @@ class Exchange:
         price = matching.fill_price(order, row, limits, self._slippage, profile.tick)
         if price == 0:
             return 0
+        most = self._within_budget(entry, price, state.day) if order.budget else entry.remaining
         if order.budget and not entry.marks:
-            most = pricing.affordable(profile, order.code, price, state.day, order.budget, order.volume)
             if most == 0:
                 message = f"{cny(order.budget)} does not cover the smallest volume at {cny(price)}"
                 self._reject(entry, ("cash", message), state.ts, changes)
                 return 0
             entry.order = order = structs.replace(order, volume=most)
-        volume = matching.volume_taken(entry.remaining, left, profile.lot)
-        fees = profile.fees(order.direction, volume * price, state.day, order.code, entry.commission, entry.amount)
-        changes.reports.append(entry.fill(volume, price, fees, (state.ts, state.seq)))
+        volume = min(matching.volume_taken(entry.remaining, left, profile.lot), most)
+        if volume:
+            fees = profile.fees(order.direction, volume * price, state.day, order.code, entry.commission, entry.amount)
+            changes.reports.append(entry.fill(volume, price, fees, (state.ts, state.seq)))
+        if volume == most < entry.remaining + volume:
+            message = f"what is left of {cny(order.budget)} does not cover the rest at {cny(price)}"
+            changes.reports.append(entry.report("cancelled", state.ts, "cash", message))
         return volume
+
+    def _within_budget(self, entry: Entry, price: int, day: int) -> int:
+        """Shares of the rest of an order that what is left of its budget covers at a price."""
+        order = entry.order
+        left = order.budget - entry.amount - entry.commission
+        return pricing.affordable(self._profile, order.code, price, day, left, entry.remaining, entry.commission, entry.amount)
 
     def _after(self, entry: Entry, row: list[int]) -> bool:
         """Whether all of an update is later than the order: never fill from the price an order came from, nor from within its bar.

@@ -39,6 +39,7 @@ class ChinaA:
     t_plus_one: bool = True
     day_orders: bool = True
     market_orders: bool = False
+    short_selling: bool = False
     max_jump: int = 20
 
     def lot_down(self, code: str, direction: int, volume: int, held: int) -> int:

@@ -1,4 +1,5 @@
-"""The market profile of any other data: lot 1, no T+1, no price limits or cage, no sessions, fees only as configured.
+"""The market profile of any other data: lot 1, no T+1, no price limits or cage, no sessions, fees only as configured,
+long only unless short selling is switched on.
 
 Dates are UTC; an event exactly at midnight belongs to the day that ends then, as a bar that ends then does.
 Orders stand until they are filled or cancelled: there is no close at which they could end.
@@ -25,6 +26,7 @@ class Generic:
     tick: int
     commission_rate: Fraction
     minimum_commission: int
+    short_selling: bool = False
     name: str = "GENERIC"
     lot: int = 1
     t_plus_one: bool = False
@@ -64,8 +66,8 @@ class Generic:
         return Fees(max(self.minimum_commission, whole) - commission_so_far)
 
     def calendar_day(self, ts: int) -> int:
-        """The date, UTC."""
-        return ts // DAY_MS + EPOCH_DAY
+        """The date, UTC; midnight itself is still the day before: a fill by the bar that ends then is of that bar's day."""
+        return self.trading_day(ts)
 
     def trading_day(self, ts: int) -> int:
         """The date, UTC; midnight itself is still the day before."""
@@ -116,11 +118,14 @@ class Generic:
         return np.ones(ts.shape, np.bool_)
 
 
-def generic(tick: int = 1, commission_rate: Fraction | int = 0, minimum_commission: int = 0) -> Generic:
-    """A market without rules. tick: units; commission_rate: a fraction, or an integer per million; minimum: units per order.
+def generic(
+    tick: int = 1, commission_rate: Fraction | int = 0, minimum_commission: int = 0, short_selling: bool = False
+) -> Generic:  # fmt: skip
+    """A market without rules. tick: units; commission_rate: a fraction, or an integer per million; minimum: units per order;
+    short_selling: whether a sell of what is not held opens a short position.
 
     Raises ValueError for a rate outside 0 to 1, a negative minimum or a tick that is not positive.
     """
     if tick <= 0 or minimum_commission < 0:
         raise ValueError(f"a tick of {tick} or a minimum commission of {minimum_commission} units is out of range")
-    return Generic(tick, ratio(commission_rate), minimum_commission)
+    return Generic(tick, ratio(commission_rate), minimum_commission, short_selling)

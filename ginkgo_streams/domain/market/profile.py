@@ -56,6 +56,10 @@ class Profile(Protocol):
         """Whether portfolios give market orders, sized by the price they fill at; else limit orders near the last price."""
 
     @property
+    def short_selling(self) -> bool:
+        """Whether a sell of what is not held opens a short position (only where `market_orders`: its collateral is a cash budget)."""
+
+    @property
     def max_jump(self) -> int:
         """Percent from the last price beyond which a price is taken for an error; 0: none is."""
 

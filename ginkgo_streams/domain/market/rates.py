@@ -39,6 +39,11 @@ class Dated:
         self._from = [start for start, _ in changes]
         self._values = [before, *(value for _, value in changes)]
 
+    @property
+    def changes(self) -> tuple[int, ...]:
+        """The first days of validity, ascending: all but that of the first figure."""
+        return tuple(self._from)
+
     def on(self, day_: int) -> int:
         """The figure in force on a day."""
         return self._values[bisect_right(self._from, day_)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from ginkgo_streams.domain.component import Kind, Proposal, Verdict
-from ginkgo_streams.domain.events import BUY, UNIT
+from ginkgo_streams.domain.events import UNIT
 
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
@@ -32,9 +32,9 @@ class CapitalRisk:
 
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Resizes buys."""
-        if proposal.direction != BUY:
+        if not proposal.opens:
             return Verdict(proposal.volume)
-        room = proposal.affordable(max(account.cash - self.kept, 0), proposal.volume)
+        room = proposal.affordable(max(account.buying_power - self.kept, 0), proposal.volume)
         if room >= proposal.volume:
             return Verdict(proposal.volume)
         return Verdict(room, f"{proposal.volume} shares would leave less than {self.min_cash:.2f} CNY of cash")

@@ -10,7 +10,6 @@ import numpy as np
 
 from ginkgo_streams.domain.bars import Need
 from ginkgo_streams.domain.component import Kind, Proposal, Verdict
-from ginkgo_streams.domain.events import BUY
 from ginkgo_streams.domain.indicators import correlation, returns
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class CorrelationRisk:
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Blocks buys."""
         others = [code for code in account.engaged if code != proposal.code]
-        if proposal.direction != BUY or not others:
+        if not proposal.opens or not others:
             return Verdict(proposal.volume)
         needed = self.params.window + 1
         days = account.bars("1d", [proposal.code, *others])

@@ -45,7 +45,7 @@ class LiquidityRisk:
         days = account.bars("1d", [proposal.code])
         known = min(int(days.held("volume")[0]), self.params.window)
         if known == 0:
-            volume = 0 if proposal.direction > 0 else proposal.volume
+            volume = 0 if proposal.opens else proposal.volume
             return Verdict(volume, f"no daily volume of {proposal.code} is known yet")
         mean = int(days.last("volume", self.params.window)[0, -known:].sum()) // known
         room = int(mean * self.params.max_share)

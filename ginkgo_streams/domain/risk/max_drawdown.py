@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from ginkgo_streams.domain.component import Kind, Proposal, Signal, Verdict
-from ginkgo_streams.domain.events import BUY, SELL
+from ginkgo_streams.domain.events import SELL
 
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
@@ -55,7 +55,7 @@ class MaxDrawdownRisk:
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Halves or blocks buys."""
         fallen = _fallen(account, memo)
-        if proposal.direction != BUY or fallen < self.params.warning_drawdown:
+        if not proposal.opens or fallen < self.params.warning_drawdown:
             return Verdict(proposal.volume)
         if fallen < self.params.max_drawdown:
             return Verdict(proposal.volume // 2, f"the value is {fallen:.2f} % below its peak: buys are halved")

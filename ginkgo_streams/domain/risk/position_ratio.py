@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from ginkgo_streams.domain.component import Kind, Proposal, Verdict
-from ginkgo_streams.domain.events import BUY
 
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
@@ -25,7 +24,8 @@ class PositionRatioParams(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
 
 class PositionRatioRisk:
-    """Cuts a buy so that position, open buys and this order (at its limit price) stay within both ratios."""
+    """Cuts a buy (or short sale) so that position, open orders that add to it and this order (at its limit price) stay within both ratios,
+    longs and shorts counted alike."""
 
     kind: Kind = "risk"
     component_id = "position_ratio_risk_uuid"
@@ -37,7 +37,7 @@ class PositionRatioRisk:
 
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Resizes buys."""
-        if proposal.direction != BUY:
+        if not proposal.opens:
             return Verdict(proposal.volume)
         total = account.total_value()
         one = int(total * self.one) - account.committed(proposal.code)

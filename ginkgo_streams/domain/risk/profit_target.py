@@ -36,15 +36,17 @@ class ProfitTargetRisk:
         self.part = params.partial_ratio
 
     def force(self, held: Held, memo: dict[str, Any]) -> Signal | None:
-        """Take profit. `memo`: peak (units) since the target was reached, and the volume of which a part was sold."""
-        if held.volume < memo.get("sold_of", 0):
+        """Take profit. `memo`: peak (units; of a short the bottom) since the target was reached, and the volume of which a part was
+        closed."""
+        volume = abs(held.volume)
+        if volume < memo.get("sold_of", 0):
             return None
         reason = self._reason(held, memo)
         if reason is None:
             return None
         if self.part < 1:
-            memo["sold_of"] = held.volume
-        return Signal(held.code, SELL, held.ts, reason, 0 if self.part == 1 else min(held.available, max(int(held.volume * self.part), 1)))
+            memo["sold_of"] = volume
+        return Signal(held.code, SELL, held.ts, reason, 0 if self.part == 1 else min(held.available, max(int(volume * self.part), 1)))
 
     def restate(self, memo: dict[str, Any], action: CorporateAction) -> None:
         """The peak falls as the price does; the part that was sold is counted in the shares there are now."""
@@ -58,7 +60,14 @@ class ProfitTargetRisk:
         if self.trailing == 0:
             return f"gain of {held.gain_percent:.2f} % reaches the target of {self.target:g} %" if reached else None
         if reached or "peak" in memo:
-            memo["peak"] = max(memo.get("peak", 0), held.price)
-        if "peak" not in memo or held.price * 100 > memo["peak"] * (100 - self.trailing):
+            peak = memo.get("peak", held.price)
+            memo["peak"] = min(peak, held.price) if held.volume < 0 else max(peak, held.price)
+        if "peak" not in memo:
+            return None
+        if held.volume < 0:
+            if held.price * 100 < memo["peak"] * (100 + self.trailing):
+                return None
+            return f"{self.trailing:g} % above the bottom after a gain of {self.target:g} %"
+        if held.price * 100 > memo["peak"] * (100 - self.trailing):
             return None
         return f"{self.trailing:g} % below the peak after a gain of {self.target:g} %"

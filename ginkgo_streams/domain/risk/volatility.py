@@ -9,7 +9,6 @@ import msgspec
 
 from ginkgo_streams.domain.bars import Need
 from ginkgo_streams.domain.component import Kind, Proposal, Verdict
-from ginkgo_streams.domain.events import BUY
 from ginkgo_streams.domain.indicators import returns
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class VolatilityRisk:
 
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Blocks buys."""
-        if proposal.direction != BUY:
+        if not proposal.opens:
             return Verdict(proposal.volume)
         needed = self.params.window + 1
         days = account.bars("1d", [proposal.code])

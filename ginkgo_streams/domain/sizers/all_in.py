@@ -30,4 +30,4 @@ class AllInSizer:
 
     def volume(self, proposal: Proposal, account: Account) -> int:
         """Shares."""
-        return proposal.affordable(account.cash, account.cash // proposal.limit)
+        return proposal.affordable(account.buying_power, account.buying_power // proposal.limit)

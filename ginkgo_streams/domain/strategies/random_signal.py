@@ -24,7 +24,8 @@ class RandomSignalParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class RandomSignalStrategy:
-    """At an update of a code, with `probability`, buys or (where something is held) sells; the coin is the hash's last bit.
+    """At an update of a code, with `probability`, buys or (where something is held, or the market has short selling) sells; the coin is
+    the hash's last bit.
 
     The same seed, code and time give the same signal whatever else happens, so runs can be compared.
     """
@@ -49,7 +50,7 @@ class RandomSignalStrategy:
             code = batch.codes[i]
             if int(drawn[i]) & 1:
                 found.append(Signal(code, BUY, int(batch.ts[i]), "random"))
-            elif account.volume(code) > 0:
+            elif account.volume(code) > 0 or account.short_selling:
                 found.append(Signal(code, SELL, int(batch.ts[i]), "random"))
         return found
 

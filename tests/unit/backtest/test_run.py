@@ -16,6 +16,7 @@ from ginkgo_streams.backtest.lookahead import check, shifted, truncated
 from ginkgo_streams.backtest.machine import Machine, RunFailed
 from ginkgo_streams.backtest.run import BadPortfolio, Plan, run
 from ginkgo_streams.domain.events import TS
+from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.market.generic import generic
 from ginkgo_streams.messages import ms
 from tests.unit.backtest.samples import GENERIC, Row, days, flat, outcome, plan, portfolio, walk, write
@@ -111,6 +112,40 @@ def test_generic_fixed_volume_when_the_open_jumps_then_filled_whole_and_cut_only
     said = {"2026-01-05": "buy X"}
     assert [(t.volume, t.price) for t in outcome(plan(path, by_date(said), GENERIC, cash=20_000)).trades] == [(1000, 14)]
     assert [(t.volume, t.price) for t in outcome(plan(path, by_date(said), GENERIC, cash=10_000)).trades] == [(714, 14)]
+
+
+@pytest.mark.parametrize(("first", "bought", "sold", "duty"), [
+    ("2023-08-23", "2023-08-23", "2023-08-24", 10), ("2023-08-23", "2023-08-24", "2023-08-25", 5),  # filled on Friday 25th, Monday 28th
+])  # fmt: skip
+def test_stamp_duty_when_a_run_goes_over_its_change_then_that_of_the_day_of_the_fill(
+    tmp_path: Path, first: str, bought: str, sold: str, duty: float
+) -> None:
+    """Section 3, dated tables: a backtest uses the rule of its day."""
+    path = write(tmp_path / f"{CODE}.csv", [flat(10.0)] * 5, days(5, first))
+    result = outcome(plan(path, by_date({bought: f"buy {CODE}", sold: f"sell {CODE}"})))
+    assert [trade.stamp_duty for trade in result.trades] == [0, duty]
+
+
+@pytest.mark.parametrize(("day", "fee"), [("2022-04-27", 0.2), ("2022-04-28", 0.1)])
+def test_transfer_fee_when_a_run_goes_over_its_change_then_that_of_the_day_of_the_fill(tmp_path: Path, day: str, fee: float) -> None:
+    """Section 3, dated tables: the transfer fee around 2022-04-29, the day behind the signal."""
+    path = write(tmp_path / f"{CODE}.csv", [flat(10.0)] * 4, days(4, "2022-04-26"))
+    (trade,) = outcome(plan(path, by_date({day: f"buy {CODE}"}))).trades
+    assert trade.transfer_fee == fee
+
+
+def test_generic_all_in_when_filled_in_parts_at_rising_prices_then_what_the_cash_no_longer_covers_is_cancelled(tmp_path: Path) -> None:
+    rows = [flat(10.0), flat(10.0, 800), flat(12.0, 800), flat(12.0, 800)]
+    path = write(tmp_path / "X.csv", rows, days(4))
+    market = generic(minimum_commission=50_000)
+    config = by_date({"2026-01-05": "buy X"}, sizer="AllInSizer", sized={})
+    result = outcome(plan(path, config, market, cash=10_005, rules=ExchangeSettings(participation=0.5)))
+    # 1000 are sized at 10.00, 5 are the commission of all; 6,000 are left behind 400 of them, which buy 400 and then 100 at 12.00
+    assert [(t.volume, t.price, t.fees) for t in result.trades] == [(400, 10, 5), (400, 12, 0), (100, 12, 0)]
+    (order,) = result.orders
+    assert (order.end, order.filled) == ("cancelled", 900)
+    assert order.end_reason == "cash: what is left of 10005.00 does not cover the rest at 12.00"
+    assert result.final_cash == 0
 
 
 def test_a_position_at_the_end_when_finalized_then_sold_at_the_last_close_and_else_held(tmp_path: Path) -> None:

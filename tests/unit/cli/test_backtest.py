@@ -63,6 +63,17 @@ def test_run_when_generic_with_fees_then_they_are_those_given(ginkgo: Program, t
         assert trade["fees"] == pytest.approx(max(7, round(trade["amount"] * 0.001 + 1e-9, 4)), abs=1e-4)
 
 
+def test_run_when_short_selling_is_asked_for_then_generic_takes_it_and_cn_says_why_not(ginkgo: Program, tmp_path: Path) -> None:
+    bars = write(tmp_path / "X.csv", walk(40, 9), real_days(40))
+    config = saved(tmp_path, portfolio("RandomSignalStrategy", {"probability": 1.0}, sized={"volume": 10}))
+    given = ("backtest", "run", "--config", str(config), "--bars", str(bars), "--short", "--json")
+    taken = json.loads(ginkgo(*given, "--market", "GENERIC").out)
+    assert {trade.get("short", False) for trade in taken["trades"]} >= {True}
+    refused = ginkgo(*given)
+    assert refused.code == 2
+    assert "the A-share market (CN) is traded long only" in " ".join(refused.err.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

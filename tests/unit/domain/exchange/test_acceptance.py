@@ -27,6 +27,7 @@ from tests.unit.domain.exchange.floor import Floor, cancel, kinds, order
     ],
 )
 def test_s1_6a_order_when_it_breaks_a_rule_then_rejected_with_the_reason(value: Order, reason: str, words: str) -> None:
+    """Section 3, simulated exchange: what is outside tick, lots, price limits, price cage or its day is rejected with the reason."""
     floor = Floor()
     (report,) = floor.submit(value)
     assert (report.kind, report.report_seq, report.reason_code) == ("rejected", 1, reason)
@@ -69,6 +70,7 @@ def test_rejected_order_when_submitted_again_then_the_same_rejection() -> None:
 
 
 def test_order_when_given_while_closed_then_waits_for_the_next_session() -> None:
+    """Section 3, simulated exchange: outside of sessions an order waits for the next one."""
     floor = Floor()
     floor.quote("15:00:00", 10.0)
     assert kinds(floor.submit(order(time="15:00:00"))) == ["ack"]
@@ -86,6 +88,8 @@ def test_waiting_order_when_the_days_limits_exclude_it_then_rejected_at_the_firs
 
 
 def test_reject_rate_when_set_then_about_that_part_by_seed_and_id_alone() -> None:
+    """Section 3, simulated exchange: reject rate, deterministic under a seed."""
+
     def rejected(seed: int) -> set[str]:
         floor = Floor(ExchangeSettings(reject_rate=0.3, seed=seed))
         return {f"o{n}" for n in range(300) if floor.submit(order(f"o{n}"))[0].reason_code == "random_reject"}
@@ -96,6 +100,7 @@ def test_reject_rate_when_set_then_about_that_part_by_seed_and_id_alone() -> Non
 
 
 def test_ack_delay_when_set_then_ack_and_fills_come_no_sooner() -> None:
+    """Section 3, simulated exchange: acknowledgement delay."""
     floor = Floor(ExchangeSettings(ack_delay_ms=2_000))
     assert floor.submit(order()) == []
     assert floor.dirty == ["o:o1"]
@@ -122,6 +127,7 @@ def test_settings_when_out_of_range_then_refused_by_name(wrong: dict[str, float]
 
 
 def test_cage_when_there_is_no_ask_then_the_bid_is_the_reference() -> None:
+    """Section 3, price cage: the reference price."""
     floor = Floor()
     floor.quote("09:59:58", 10.0, bid=10.3)
     assert kinds(floor.submit(order(limit=10.51, direction=BUY))) == ["ack"]

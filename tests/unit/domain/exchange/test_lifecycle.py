@@ -21,6 +21,7 @@ def test_s1_4_order_when_part_fills_then_volumes_price_and_fees_of_the_part() ->
 
 
 def test_s1_5a_order_when_the_rest_fills_then_filled_and_the_minimum_commission_counts_once() -> None:
+    """Section 3, commission: at least 5 CNY an order, as the exchange charges it."""
     floor = Floor()
     floor.submit(order(volume=1_000, direction=SELL))
     fills = floor.quote("10:00:03", 10.5, volume=4_000) + floor.quote("10:00:06", 10.5, volume=90_000)
@@ -33,6 +34,8 @@ def test_s1_5a_order_when_the_rest_fills_then_filled_and_the_minimum_commission_
 
 
 def test_trade_ids_when_the_same_order_is_run_twice_then_the_same() -> None:
+    """Section 3, simulated exchange: deterministic."""
+
     def run() -> list[str]:
         floor = Floor()
         floor.submit(order(volume=20_000))
@@ -69,6 +72,7 @@ def test_cancel_when_the_order_is_unknown_then_nothing() -> None:
 
 
 def test_cancel_when_in_the_opening_auction_then_it_waits_and_the_auction_may_fill_it() -> None:
+    """Section 3, sessions: no cancel in the opening auction."""
     floor = Floor(opened=False)
     floor.quote("2026-11-20T15:00:00", 10.0, prev_close=10.0)
     floor.submit(order("kept", volume=30_000, time="09:16:00"))
@@ -80,6 +84,7 @@ def test_cancel_when_in_the_opening_auction_then_it_waits_and_the_auction_may_fi
 
 
 def test_cancel_when_in_the_closing_auction_then_the_close_ends_the_order() -> None:
+    """Section 3, sessions: no cancel in the closing auction."""
     floor = Floor()
     floor.submit(order(limit=9.9))
     assert floor.cancel(cancel(time="14:58:00")) == []
@@ -93,6 +98,7 @@ def test_cancel_when_stamped_at_the_close_for_an_order_of_the_next_day_then_at_o
 
 
 def test_day_order_when_the_clock_passes_the_close_then_expired_at_the_close() -> None:
+    """Section 3, simulated exchange: day orders expire at the close."""
     floor = Floor()
     floor.submit(order(limit=9.9))
     floor.submit(order("tomorrow", limit=9.9, time="15:00:00"))

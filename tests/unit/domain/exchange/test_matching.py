@@ -31,6 +31,7 @@ DAY, FIVE = 86_400_000, 300_000
 def test_tick_when_the_market_reaches_an_order_then_it_fills_at_the_better_price(
     direction: int, limit: float, update: dict[str, float], price: float | None
 ) -> None:
+    """Section 3, simulated exchange: a market order fills at ask or bid, a limit order when the market reaches it."""
     floor = Floor()
     floor.submit(order(limit=limit, direction=direction))
     reports = floor.quote("10:00:03", 10.0, **update)
@@ -52,6 +53,7 @@ def test_tick_when_the_market_reaches_an_order_then_it_fills_at_the_better_price
     ],
 )
 def test_bar_when_it_began_after_the_order_then_open_or_limit(direction: int, limit: float, price: float | None) -> None:
+    """Section 3, simulated exchange: the same on a bar."""
     floor = Floor()
     floor.submit(order(limit=limit, direction=direction))
     reports = floor.quote("10:05:00", 10.2, open=10.0, high=10.3, low=9.8, interval=FIVE)
@@ -83,6 +85,7 @@ def test_day_bar_when_the_order_is_of_that_day_before_the_session_then_it_fills_
 
 
 def test_s9_3_tick_at_limit_up_when_buying_then_no_fill_and_a_sell_fills() -> None:
+    """Section 3, simulated exchange: at limit up there is nothing to buy."""
     floor = Floor()
     floor.submit(order("buy", time="10:00:00"))
     floor.submit(order("buy at limit", limit=11.0, time="09:28:00"))
@@ -93,6 +96,7 @@ def test_s9_3_tick_at_limit_up_when_buying_then_no_fill_and_a_sell_fills() -> No
 
 
 def test_s9_3_tick_at_limit_down_when_selling_then_no_fill_and_a_buy_fills() -> None:
+    """Section 3, simulated exchange: at limit down nobody to sell to."""
     floor = Floor()
     floor.submit(order("sell", direction=SELL))
     floor.submit(order("buy"))
@@ -121,12 +125,14 @@ def test_s9_3_bar_when_it_opens_at_limit_up_then_a_buy_fills_only_below_it() -> 
 def test_slippage_when_set_then_market_orders_fill_worse_by_ticks_within_the_limits(
     direction: int, price: float, slippage: float, filled: float
 ) -> None:
+    """Section 3, simulated exchange: slippage of market orders."""
     floor = Floor(ExchangeSettings(slippage_rate=slippage))
     floor.submit(order(direction=direction))
     assert [report.price for report in floor.quote("10:00:03", price)] == [units(filled)]
 
 
 def test_participation_when_an_update_is_small_then_all_orders_together_take_its_part_in_turn() -> None:
+    """Section 3, simulated exchange: participation, large orders fill in parts."""
     floor = Floor()
     floor.submit(order("late", volume=800, time="09:59:59"))
     floor.submit(order("limit", volume=800, limit=10.0, time="09:59:58"))
@@ -159,6 +165,7 @@ def test_participation_when_less_than_a_lot_is_free_then_what_there_is() -> None
     ],
 )
 def test_s9_4_update_when_out_of_session_or_limits_then_passed_over(update: tuple[str, float, dict[str, float]]) -> None:
+    """Section 3, sessions: prices outside of them move nothing."""
     floor = Floor()
     floor.submit(order())
     time, price, others = update

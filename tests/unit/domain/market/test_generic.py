@@ -23,11 +23,12 @@ def test_generic_when_asked_then_lot_one_no_limits_no_sessions_no_t_plus_one() -
     assert market.open_mask(np.array([0, 5], np.int64)).all()
     assert market.phase(0) == "continuous"
     assert not market.t_plus_one
+    assert not market.short_selling
 
 
 def test_generic_when_at_midnight_then_an_event_is_of_the_day_that_ends() -> None:
     market = generic()
-    assert market.trading_day(DAY_MS) == EPOCH_DAY
+    assert market.trading_day(DAY_MS) == market.calendar_day(DAY_MS) == EPOCH_DAY
     assert market.order_day(DAY_MS) == EPOCH_DAY + 1
     assert market.close_ts(EPOCH_DAY) == DAY_MS
 

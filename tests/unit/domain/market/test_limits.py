@@ -20,6 +20,7 @@ NOW = day("2026-11-24")
     ("code", "prev_close", "on", "st", "expected"),
     [
         ("000001.SZ", 98_700, NOW, False, (88_800, 108_600)),
+        ("000001.SZ", 98_500, NOW, False, (88_700, 108_400)),  # 8.865 and 10.835
         ("600000.SH", 100_000, NOW, False, (90_000, 110_000)),
         ("300750.SZ", 100_000, NOW, False, (80_000, 120_000)),
         ("301001.SZ", 100_000, NOW, True, (80_000, 120_000)),
@@ -37,6 +38,7 @@ NOW = day("2026-11-24")
 def test_price_limits_when_board_and_date_given_then_the_rule_of_that_day(
     code: str, prev_close: int, on: int, st: bool, expected: tuple[int, int]
 ) -> None:
+    """Section 3, price limits: by board, date and special treatment."""
     assert CN.price_limits(code, prev_close, on, st) == expected
 
 
@@ -53,6 +55,7 @@ def test_price_limits_when_prev_close_is_unknown_then_none() -> None:
     ],
 )
 def test_price_limits_when_newly_listed_then_none_on_the_first_days(code: str, listed: str, last_free: str, first_bound: str) -> None:
+    """Section 3, price limits: none in the first days of a listing."""
     assert CN.price_limits(code, 100_000, day(last_free), listed=day(listed)) is None
     assert CN.price_limits(code, 100_000, day(first_bound), listed=day(listed)) is not None
 
@@ -74,11 +77,13 @@ def test_price_limits_when_newly_listed_then_none_on_the_first_days(code: str, l
 def test_price_cage_when_reference_given_then_the_bound_of_the_board(
     code: str, direction: int, reference: int, on: int | None, bound: int
 ) -> None:
+    """Section 3, price cage."""
     assert CN.price_cage(code, direction, reference, on) == bound
 
 
 @pytest.mark.skipif(not DAILY.exists(), reason=f"the real bars are not at {DAILY}")
 def test_price_limits_when_held_against_real_bars_then_no_price_is_outside() -> None:
+    """Section 3, price limits: against real bars."""
     with DAILY.open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2_651

@@ -40,6 +40,7 @@ MAIN, STAR, BSE, CHINEXT = "600000.SH", "688001.SH", "830799.BJ", "300750.SZ"
 def test_lot_down_when_volume_is_odd_then_the_largest_one_the_board_takes(
     code: str, direction: int, volume: int, held: int, expected: int
 ) -> None:
+    """Section 3, lot: what an order is rounded down to, odd lots of a sale included."""
     assert lot_down(code, direction, volume, held) == expected
 
 
@@ -56,6 +57,7 @@ def test_lot_down_when_volume_is_odd_then_the_largest_one_the_board_takes(
     ],
 )
 def test_valid_volume_when_the_board_refuses_it_then_says_why(code: str, direction: int, volume: int, held: int | None, words: str) -> None:
+    """Section 3, lot: what the exchange refuses."""
     reason = valid_volume(code, direction, volume, held)
     assert reason is not None
     assert words in reason
@@ -66,6 +68,7 @@ def test_valid_volume_when_the_board_refuses_it_then_says_why(code: str, directi
     [(MAIN, BUY, 1_000_000, None), (STAR, BUY, 201, None), (BSE, BUY, 101, None), (MAIN, SELL, 50, 150), (MAIN, SELL, 37, None)],
 )
 def test_valid_volume_when_the_board_takes_it_then_none(code: str, direction: int, volume: int, held: int | None) -> None:
+    """Section 3, lot: what it takes."""
     assert valid_volume(code, direction, volume, held) is None
 
 

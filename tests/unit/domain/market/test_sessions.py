@@ -33,6 +33,7 @@ PHASES = [
 
 @pytest.mark.parametrize(("time", "phase", "is_open"), PHASES)
 def test_s9_4_phase_and_mask_when_at_an_edge_then_as_the_exchange_has_it(time: str, phase: str, is_open: bool) -> None:
+    """Section 3, sessions: auctions, continuous trading and the break."""
     assert CN.phase(at(time)) == phase
     assert CN.open_mask(np.array([at(time)], np.int64)).tolist() == [is_open]
 
@@ -52,6 +53,7 @@ def test_s9_4_phase_and_mask_when_at_an_edge_then_as_the_exchange_has_it(time: s
 def test_trading_day_when_at_the_close_then_the_event_is_of_the_day_and_an_order_of_the_next(
     time: str, event_day: int, order_day: int
 ) -> None:
+    """Section 3, sessions: the close."""
     assert CN.trading_day(at(time)) == event_day
     assert CN.order_day(at(time)) == order_day
 
@@ -76,11 +78,13 @@ def test_times_of_a_day_when_asked_then_open_and_close_in_shanghai() -> None:
     ],
 )
 def test_cancels_when_in_a_call_auction_then_not_taken(time: str, taken: bool) -> None:
+    """Section 3, sessions: no cancel at 09:20-09:25 and in the closing auction."""
     assert CN.can_cancel(at(f"2026-11-23T{time}")) is taken
     assert CN.can_cancel(at(f"2026-11-22T{time}"))  # a Sunday
 
 
 def test_calendar_when_a_holiday_lies_between_then_the_next_trading_day_is_behind_it() -> None:
+    """Section 3, calendar: holidays."""
     days = calendar()
     assert days.next(day("2026-09-30")) == day("2026-10-08")
     assert days.at_or_after(day("2026-10-03")) == day("2026-10-08")
@@ -107,6 +111,7 @@ def test_calendar_when_days_are_not_ascending_then_refused(days: list[int]) -> N
 
 
 def test_trading_calendar_when_built_from_the_library_then_it_knows_real_holidays() -> None:
+    """Section 3, calendar: of the library."""
     days = sessions.trading_calendar()
     assert days is sessions.trading_calendar()
     assert days.is_trading(day("2015-01-05"))

@@ -419,6 +419,7 @@ def test_s9_5_sell_without_a_position_gives_no_order() -> None:
 
 
 def test_shares_bought_today_are_not_sold_today() -> None:
+    """Section 3, T+1."""
     desk = Desk()
     (order,) = desk.signal("10:00:00", 10.0, BUY).orders
     desk.fill(order, 10.0)
