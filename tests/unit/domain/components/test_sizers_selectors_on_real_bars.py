@@ -50,6 +50,7 @@ Budget = Callable[[pd.Series], float]
         ("AllInSizer", {}, lambda day: day["cash"], None),
         ("ATRSizer", {"risk_ratio": 0.01, "period": 14}, lambda day: day["total"], lambda day: day["total"] * 0.01 / day["move"]),
     ],
+    ids=["volume", "amount", "ratio", "all", "atr"],
 )
 def test_sizers_on_real_bars_then_buy_what_price_lot_and_cash_say(
     sizer: str, params: dict[str, Any], budget: Budget | None, shares: Budget | None
@@ -109,6 +110,8 @@ def test_turnover_selector_on_real_bars_then_chooses_what_pandas_ranks_first(loo
     by_date = {code: frame.set_index("date") for code, frame in market.items()}
     expected = ranked({code: (f["close"] * f["volume"]).rolling(lookback).sum() for code, f in by_date.items()}, top_n)
     assert shown("TurnoverSelector", {"lookback": lookback, "top_n": top_n}, market) == expected
+    by_amount = ranked({code: f["amount"].rolling(lookback).sum() for code, f in by_date.items()}, top_n)
+    assert sum(by_amount[date] != expected[date] for date in expected) <= 1  # bars bring no amount: close times volume stands for it
     assert len({tuple(codes) for codes in expected.values()}) > 3
 
 
