@@ -27,7 +27,8 @@ from tests.unit.domain.components.real_market import (
 
 pytestmark = needs_bars
 
-CASH = 100_000
+CASH = 3_000_000
+"""So much that the fees decide over some lots."""
 
 
 def moved(frame: pd.DataFrame, period: int) -> pd.Series:
@@ -44,8 +45,8 @@ Budget = Callable[[pd.Series], float]
 @pytest.mark.parametrize(
     ("sizer", "params", "budget", "shares"),
     [
-        ("FixedVolumeSizer", {"volume": 5_000}, None, lambda day: 5_000),
-        ("FixedAmountSizer", {"amount": 60_000}, lambda day: 60_000, None),
+        ("FixedVolumeSizer", {"volume": 150_000}, None, lambda day: 150_000),
+        ("FixedAmountSizer", {"amount": 1_800_000}, lambda day: 1_800_000, None),
         ("RatioSizer", {"ratio": 0.3}, lambda day: day["total"] * 0.3, None),
         ("AllInSizer", {}, lambda day: day["cash"], None),
         ("ATRSizer", {"risk_ratio": 0.01, "period": 14}, lambda day: day["total"], lambda day: day["total"] * 0.01 / day["move"]),
