@@ -79,7 +79,7 @@ def portfolio(strategy: str = "TrendFollowStrategy", params: Any = None, sizer: 
 
 
 class ByDateParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """plan: ISO date of a bar's end (UTC) to what to say then, "buy CODE", "sell CODE" or "raise"."""
+    """plan: ISO date of a bar's end (UTC) to what to say then, "buy CODE", "sell CODE" (several with commas) or "raise"."""
 
     plan: dict[str, str] = {}
 
@@ -102,8 +102,8 @@ class ByDateStrategy:
         said = self.plan.get(str(np.datetime64(ts - 1, "ms").astype("datetime64[D]")))
         if said == "raise":
             raise ZeroDivisionError("the strategy divides by nothing")
-        if said:
-            side, code = said.split()
+        for each in said.split(", ") if said else ():
+            side, code = each.split()
             yield Signal(code, BUY if side == "buy" else SELL, ts, "planned")
 
 

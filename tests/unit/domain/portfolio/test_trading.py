@@ -335,9 +335,9 @@ def test_s6_4_part_of_a_position_is_sold_once() -> None:
 
 def test_s6_4_trailing_sells_behind_the_peak() -> None:
     desk = held(config=config(risks=[("ProfitTargetRisk", {"profit_target": 5.0, "trailing_percent": 2.0})]))
-    for time, price in (("10:00:00", 10.5), ("10:00:03", 10.9), ("10:00:06", 10.69)):
+    for time, price in (("10:00:00", 10.5), ("10:00:03", 11.0), ("10:00:06", 10.79)):
         assert desk.quote(time, price).orders == []
-    assert len(desk.quote("10:00:09", 10.68).orders) == 1  # 10.90 less 2 % is 10.682
+    assert len(desk.quote("10:00:09", 10.78).orders) == 1  # 11.00 less 2 %, to the tick
 
 
 def test_s6_8_same_event_twice_has_one_effect() -> None:
