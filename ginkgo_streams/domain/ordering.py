@@ -28,12 +28,15 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
     """Turn a signal of component `name` into an order, or count why not. Raises ComponentFailed."""
     day = market.profile.order_day(signal.ts)
     account = Account(portfolio, market.windows, market.profile, day, signal.ts, market.profile.trading_day(signal.ts), kit.codes)
-    proposal = _proposal(market, signal, forced, day)
 
     def drop(reason: str) -> None:
         portfolio.drop(reason)
         changes.notes.append(notes.signal_dropped(portfolio.portfolio_id, signal, reason))
 
+    if signal.direction != BUY and account.available(signal.code) == 0:  # T+1 asks this at every signal of a day
+        drop("no_position" if account.volume(signal.code) == 0 else "not_available")
+        return
+    proposal = _proposal(market, signal, forced, day)
     if signal.direction == BUY and (_at_limit := _limit_move(proposal)):
         drop("limit_move")
         changes.alerts.append(_triggered(portfolio, signal, "price limits", f"no position is opened: {_at_limit}"))
@@ -109,11 +112,9 @@ def _size(profile: Profile, account: Account, kit: Kit, proposal: Proposal) -> t
         if isinstance(wished, bool) or not isinstance(wished, (int, np.integer)) or wished < 0:
             raise ComponentFailed(f"{kit.sizer_name} gave a volume of {wished!r}; it has to be a whole number of shares, 0 or more")
         return profile.lot_down(code, direction, int(wished), 0), "below_lot"
-    held, available = account.volume(code), account.available(code)
-    if available == 0:
-        return 0, "no_position" if held == 0 else "not_available"
+    available = account.available(code)
     wished = min(proposal.volume or available, available)
-    return profile.lot_down(code, direction, wished, held), "below_lot"
+    return profile.lot_down(code, direction, wished, account.volume(code)), "below_lot"
 
 
 def _risked(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.component import Held, Kind, Signal
+from ginkgo_streams.domain.component import NEAR, Held, Kind, Signal
 from ginkgo_streams.domain.events import SELL
 
 
@@ -45,6 +48,14 @@ class ProfitTargetRisk:
         if self.part < 1:
             memo["sold_of"] = held.volume
         return Signal(held.code, SELL, held.ts, reason, 0 if self.part == 1 else min(held.available, max(int(held.volume * self.part), 1)))
+
+    def force_prospects(self, held: Held, prices: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Where the gain comes near the target; everywhere once there is a peak to trail behind; nowhere once a part was sold."""
+        if held.volume < memo.get("sold_of", 0):
+            return np.zeros(len(prices), np.bool_)
+        if "peak" in memo:
+            return np.ones(len(prices), np.bool_)
+        return np.asarray(held.gains_percent(prices) >= self.target - NEAR, np.bool_)
 
     def _reason(self, held: Held, memo: dict[str, Any]) -> str | None:
         reached = held.gain_percent >= self.target
