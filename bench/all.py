@@ -67,17 +67,28 @@ def memory_row(r: Mapping[str, Any]) -> list[Row]:
 
 
 def backtest_rows(r: Mapping[str, Any]) -> list[Row]:
-    """Ours over the other's, and a sweep on two cores over one."""
+    """Ours over each other's, and a sweep on all cores over one."""
 
     def figures(name: str, unit: str) -> str:
         return f"{r[name]['per_s']:,.0f} {unit}/s, {r[name]['peak_mb']} MB"
 
+    def against(key: str, who: str, theirs: str) -> str:
+        if "missing" in r[theirs]:
+            return f"{who}: {r[theirs]['missing']}"
+        return f"{r['ratio_per_s'][key]:.2f} x {who} ({figures(theirs, 'bars')}); {r['ratio_per_cpu_s'][key]:.2f} x by CPU"
+
+    one, free, many = (figures(name, "bars") for name in ("one_code", "one_code_free", "many_codes"))
+    cores = r["sweep"]["processes"]
     return [
-        ("backtest, one code of minutes, MA 5/20", figures("one_code", "bars"), f"{r['ratio']['one_code']:.2f} x backtesting.py "
-         f"({figures('one_code_backtesting', 'bars')})"),
-        ("backtest, many codes, daily", figures("many_codes", "bars"), f"{r['ratio']['many_codes']:.2f} x a pandas loop "
-         f"({figures('many_codes_pandas', 'bars')})"),
-        ("backtest, sweep on two processes", figures("sweep_2", "sets"), f"{r['ratio']['sweep']:.2f} x one ({figures('sweep_1', 'sets')})"),
+        ("backtest, one code of minutes, MA 5/20", one, against("backtesting", "backtesting.py", "one_code_backtesting")),
+        ("backtest, one code of minutes, MA 5/20", one, against("nautilus", "NautilusTrader", "one_code_nautilus")),
+        ("backtest, the same without CN's rules", free, against("free_backtesting", "backtesting.py", "one_code_backtesting")),
+        ("backtest, the same without CN's rules", free, against("free_nautilus", "NautilusTrader", "one_code_nautilus")),
+        ("backtest, many codes, daily", many, against("pandas", "a pandas loop", "many_codes_pandas")),
+        (
+            f"backtest, sweep on {cores} processes", figures(f"sweep_{cores}", "sets"),
+            f"{r['sweep']['ratio']:.2f} x one ({figures('sweep_1', 'sets')})",
+        ),
     ]  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Backtests: bars per second and peak memory, against backtesting.py and a plain pandas loop.
+"""Backtests: bars per second and peak memory, against backtesting.py, NautilusTrader and a plain pandas loop.
 
     python -m bench.backtest --json figures.json      (--quick: fewer bars)
 
-Each run is a process of its own, so that its peak memory is its own.
+Each run is a process of its own, so that its peak memory is its own. Bars are made before the clock starts, statistics behind the run
+are in every side's time.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,24 @@ import pandas as pd
 SEED = 11
 LOOKBACK, TOP, EVERY = 20, 10, 5
 """Of the strategy over many codes."""
+
+
+Times = tuple[float, float]
+"""Seconds of the clock, and of the processors (this process's and those of the processes it has waited for)."""
+Figures = tuple[int, Times, dict[str, Any]]
+"""How many (bars, or parameter sets), in what time, and what else came of it."""
+
+
+def begin() -> Times:
+    """The beginning of what is timed: what is loaded before is in no side's time."""
+    times = os.times()
+    return time.perf_counter(), times.user + times.system + times.children_user + times.children_system
+
+
+def spent(begun: Times) -> Times:
+    """The time since."""
+    now = begin()
+    return now[0] - begun[0], now[1] - begun[1]
 
 
 def minute_frame(count: int) -> pd.DataFrame:
@@ -43,25 +64,39 @@ def minute_frame(count: int) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def one_code(count: int) -> tuple[int, float, dict[str, Any]]:
+def one_code(count: int) -> Figures:
     """Ours: one code of minute bars, moving averages 5/20, all rules of CN."""
-    from ginkgo_streams.backtest.load import frame_bars
-    from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
     from ginkgo_streams.domain.exchange.settings import ExchangeSettings
     from ginkgo_streams.domain.market.cn import cn
     from ginkgo_streams.sessions import trading_calendar
 
-    profile = cn(trading_calendar())
+    return _one_code(count, cn(trading_calendar()), ExchangeSettings())
+
+
+def one_code_free(count: int) -> Figures:
+    """Ours without the rules of CN, commission only: what was bought may be sold at once, so it trades as often as the others."""
+    from ginkgo_streams.domain.exchange.settings import ExchangeSettings
+    from ginkgo_streams.domain.market.generic import generic
+
+    return _one_code(count, generic(commission_rate=300), ExchangeSettings(participation=inf))
+
+
+def _one_code(count: int, profile: Any, rules: Any) -> Figures:
+    from ginkgo_streams.backtest.load import frame_bars
+    from ginkgo_streams.backtest.result import results
+    from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
+
     bars = frame_bars({"000001.SZ": minute_frame(count)}, profile)
     config = {"strategy": {"name": "TrendFollowStrategy"}, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
-    plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=bars, profile=profile, rules=ExchangeSettings())
-    begun = time.perf_counter()
-    machine = run(plan)
-    return count, time.perf_counter() - begun, {"fills": len(machine.journals["p"].fills)}
+    plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=bars, profile=profile, rules=rules)
+    begun = begin()
+    result = results(plan, run(plan))[0]
+    return count, spent(begun), {"fills": len(result.trades)}
 
 
-def one_code_backtesting(count: int) -> tuple[int, float, dict[str, Any]]:
+def one_code_backtesting(count: int) -> Figures:
     """backtesting.py on the same bars and averages."""
+    os.environ["TQDM_DISABLE"] = "1"  # its progress bar, shown where tqdm is installed, is no part of the work
     from backtesting import Backtest, Strategy
     from backtesting.lib import crossover
 
@@ -81,9 +116,59 @@ def one_code_backtesting(count: int) -> tuple[int, float, dict[str, Any]]:
     frame = minute_frame(count).set_index("datetime")
     frame.columns = [name.capitalize() for name in frame.columns]
     test = Backtest(frame, Cross, cash=1_000_000, commission=0.0003)
-    begun = time.perf_counter()
+    begun = begin()
     stats = test.run()
-    return count, time.perf_counter() - begun, {"trades": int(stats["# Trades"])}
+    return count, spent(begun), {"trades": int(stats["# Trades"])}
+
+
+def one_code_nautilus(count: int) -> Figures:
+    """NautilusTrader's low-level engine on the same bars and averages, a cash account, commission only."""
+    from decimal import Decimal
+
+    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+    from nautilus_trader.config import LoggingConfig
+    from nautilus_trader.indicators import SimpleMovingAverage
+    from nautilus_trader.model import Bar, BarType, InstrumentId, Money, Price, Quantity, Symbol, TraderId, Venue
+    from nautilus_trader.model.currencies import CNY
+    from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
+    from nautilus_trader.model.instruments import Equity
+    from nautilus_trader.persistence.wranglers import BarDataWrangler
+    from nautilus_trader.trading.strategy import Strategy
+
+    venue, fee = Venue("XSHE"), Decimal("0.0003")
+    code = InstrumentId(Symbol("000001"), venue)
+    bar_type = BarType.from_str(f"{code}-1-MINUTE-LAST-EXTERNAL")
+    instrument = Equity(
+        instrument_id=code, raw_symbol=Symbol("000001"), currency=CNY, price_precision=2, price_increment=Price.from_str("0.01"),
+        lot_size=Quantity.from_int(100), ts_event=0, ts_init=0, maker_fee=fee, taker_fee=fee,
+    )  # fmt: skip
+
+    class Cross(Strategy):  # type: ignore[misc]
+        def on_start(self) -> None:
+            self.short, self.long, self.before = SimpleMovingAverage(5), SimpleMovingAverage(20), 0.0
+            for average in (self.short, self.long):
+                self.register_indicator_for_bars(bar_type, average)
+            self.subscribe_bars(bar_type)
+
+        def on_bar(self, bar: Bar) -> None:
+            if not self.indicators_initialized():
+                return
+            before, self.before = self.before, self.short.value - self.long.value
+            if self.before > 0 >= before and self.portfolio.is_flat(code):
+                self.submit_order(self.order_factory.market(code, OrderSide.BUY, instrument.make_qty(1_000)))
+            elif self.before < 0 <= before and self.portfolio.is_net_long(code):
+                self.close_all_positions(code)
+
+    frame = minute_frame(count).set_index("datetime").tz_localize("Asia/Shanghai").tz_convert("UTC")
+    quiet = LoggingConfig(bypass_logging=True)
+    engine = BacktestEngine(BacktestEngineConfig(trader_id=TraderId("BENCH-001"), logging=quiet))
+    engine.add_venue(venue, OmsType.NETTING, AccountType.CASH, [Money(1_000_000, CNY)], base_currency=CNY)
+    engine.add_instrument(instrument)
+    engine.add_data(BarDataWrangler(bar_type, instrument).process(frame.astype("float64")))
+    engine.add_strategy(Cross())
+    begun = begin()
+    engine.run()
+    return count, spent(begun), {"fills": len(engine.trader.generate_fills_report())}
 
 
 def daily_matrix(codes: int, days: int) -> tuple[list[str], np.typing.NDArray[np.float64]]:
@@ -94,9 +179,10 @@ def daily_matrix(codes: int, days: int) -> tuple[list[str], np.typing.NDArray[np
     return names, np.clip(closes, 1, 500)
 
 
-def many_codes(codes: int, days: int) -> tuple[int, float, dict[str, Any]]:
+def many_codes(codes: int, days: int) -> Figures:
     """Ours: daily bars of many codes, one portfolio that holds those that have risen most, all rules of CN."""
     from ginkgo_streams.backtest.bars import Bars
+    from ginkgo_streams.backtest.result import results
     from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
     from ginkgo_streams.domain import events as e
     from ginkgo_streams.domain.exchange.settings import ExchangeSettings
@@ -119,16 +205,16 @@ def many_codes(codes: int, days: int) -> tuple[int, float, dict[str, Any]]:
     strategy = {"name": "CrossSectionalMomentumStrategy", "params": {"lookback": LOOKBACK, "top_n": TOP, "rebalance_days": EVERY}}
     config = {"strategy": strategy, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
     plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=bars, profile=profile, rules=ExchangeSettings())
-    begun = time.perf_counter()
-    machine = run(plan)
-    return len(bars), time.perf_counter() - begun, {"fills": len(machine.journals["p"].fills)}
+    begun = begin()
+    result = results(plan, run(plan))[0]
+    return len(bars), spent(begun), {"fills": len(result.trades)}
 
 
-def many_codes_pandas(codes: int, days: int) -> tuple[int, float, dict[str, Any]]:
+def many_codes_pandas(codes: int, days: int) -> Figures:
     """A plain loop, day by day: every few days the codes that have risen most are held, at the next close, commission only."""
     names, closes = daily_matrix(codes, days)
     frame = pd.DataFrame(closes, columns=names)
-    begun = time.perf_counter()
+    begun = begin()
     risen = frame / frame.shift(LOOKBACK)
     cash, fills = 1_000_000.0, 0
     held: set[str] = set()
@@ -147,10 +233,10 @@ def many_codes_pandas(codes: int, days: int) -> tuple[int, float, dict[str, Any]
                     held.add(code)
                     fills += 1
         values.append(cash + 1_000 * prices[list(held)].sum())
-    return codes * days, time.perf_counter() - begun, {"fills": fills}
+    return codes * days, spent(begun), {"fills": fills}
 
 
-def sweep_of(jobs: int, bars: int, sets: int) -> tuple[int, float, dict[str, Any]]:
+def sweep_of(jobs: int, bars: int, sets: int) -> Figures:
     """Ours: parameter sets over one code of minute bars, on so many cores. The count is of sets."""
     from ginkgo_streams.backtest.load import frame_bars
     from ginkgo_streams.backtest.run import Plan, PortfolioSpec
@@ -163,19 +249,24 @@ def sweep_of(jobs: int, bars: int, sets: int) -> tuple[int, float, dict[str, Any
     made = frame_bars({"000001.SZ": minute_frame(bars)}, profile)
     config = {"strategy": {"name": "TrendFollowStrategy"}, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
     plan = Plan(portfolios=[PortfolioSpec("p", "p", 1_000_000, config)], bars=made, profile=profile, rules=ExchangeSettings())
-    begun = time.perf_counter()
+    begun = begin()
     found = sweep(plan, {"strategy.long_period": list(range(10, 10 + sets))}, jobs)
-    return len(found), time.perf_counter() - begun, {"failed": sum(bool(each.error) for each in found)}
+    return len(found), spent(begun), {"failed": sum(bool(each.error) for each in found)}
 
 
 def _child(name: str, arguments: tuple[int, ...], pipe: Any) -> None:
-    count, seconds, more = globals()[name](*arguments)
+    try:
+        count, (seconds, cpu), more = globals()[name](*arguments)
+    except ModuleNotFoundError as error:
+        pipe.send({"missing": f"{error.name} is not installed: pip install '.[bench]'"})
+        return
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    pipe.send({"count": count, "seconds": round(seconds, 3), "per_s": round(count / seconds, 1), "peak_mb": peak // 1024, **more})
+    rates = {"per_s": round(count / seconds, 1), "per_cpu_s": round(count / cpu, 1)}
+    pipe.send({"count": count, "seconds": round(seconds, 3), "cpu_s": round(cpu, 3), **rates, "peak_mb": peak // 1024, **more})
 
 
 def measured(function: Callable[..., Any], *arguments: int) -> dict[str, Any]:
-    """The figures of a function, run in a process of its own."""
+    """The figures of a function, run in a process of its own; {"missing": why} where what it needs is not installed."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(function.__name__, arguments, theirs))
@@ -191,18 +282,25 @@ def measured(function: Callable[..., Any], *arguments: int) -> dict[str, Any]:
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
-    """All of it."""
+    """All of it. Ratios are of the rates by the clock, and by processor time, which other work on the machine disturbs less."""
     minutes, codes, days, sets = (20_000, 400, 100, 6) if quick else (200_000, 4_000, 500, 50)
     found: dict[str, Any] = {
-        "one_code": measured(one_code, minutes), "one_code_backtesting": measured(one_code_backtesting, minutes),
+        "one_code": measured(one_code, minutes), "one_code_free": measured(one_code_free, minutes),
+        "one_code_backtesting": measured(one_code_backtesting, minutes),
+        "one_code_nautilus": measured(one_code_nautilus, minutes),
         "many_codes": measured(many_codes, codes, days), "many_codes_pandas": measured(many_codes_pandas, codes, days),
     }  # fmt: skip
-    found |= {f"sweep_{jobs}": measured(sweep_of, jobs, minutes // 10, sets) for jobs in (1, 2)}
-    found["ratio"] = {
-        "one_code": found["one_code"]["per_s"] / found["one_code_backtesting"]["per_s"],
-        "many_codes": found["many_codes"]["per_s"] / found["many_codes_pandas"]["per_s"],
-        "sweep": found["sweep_2"]["per_s"] / found["sweep_1"]["per_s"],
-    }
+    cores = max(os.cpu_count() or 1, 2)
+    found |= {f"sweep_{jobs}": measured(sweep_of, jobs, minutes // 10, sets) for jobs in (1, cores)}
+    pairs = {
+        "backtesting": ("one_code", "one_code_backtesting"), "nautilus": ("one_code", "one_code_nautilus"),
+        "free_backtesting": ("one_code_free", "one_code_backtesting"), "free_nautilus": ("one_code_free", "one_code_nautilus"),
+        "pandas": ("many_codes", "many_codes_pandas"),
+    }  # fmt: skip
+    for rate in ("per_s", "per_cpu_s"):
+        sides = {name: (found[ours].get(rate), found[theirs].get(rate)) for name, (ours, theirs) in pairs.items()}
+        found[f"ratio_{rate}"] = {name: ours / theirs for name, (ours, theirs) in sides.items() if ours and theirs}
+    found["sweep"] = {"processes": cores, "ratio": found[f"sweep_{cores}"]["per_s"] / found["sweep_1"]["per_s"]}
     return found
 
 
@@ -216,7 +314,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
     for name, figures in found.items():
-        print(f"{name:<22} " + (", ".join(f"{k} {v:,.2f}" for k, v in figures.items())))
+        print(f"{name:<22} " + ", ".join(f"{k} {v:,.2f}" if not isinstance(v, str) else v for k, v in figures.items()))
     return 0
 
 

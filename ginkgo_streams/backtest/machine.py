@@ -49,6 +49,7 @@ class Machine:
         self.journals: dict[str, Journal] = {}
         self.fills_first = fills_first
         self._moment: Quotes | None = None
+        self._untold: Quotes | None = None  # prices that the exchange has not seen yet: it had no order
 
     # ---- inputs ----
 
@@ -74,14 +75,17 @@ class Machine:
             self._reports(self.exchange.on_quotes(quotes, always))
             self._follow(made)
 
-    def pass_over(self, closes: NDArray[np.int64], last: Quotes) -> None:
-        """Moments at which nothing happens: see `Portfolios.pass_over`. The exchange, without orders, needs the last of them only."""
-        self._moment = last
-        self.exchange.on_quotes(last, always)
-        self.portfolios.pass_over(closes, last)
+    def known(self, quotes: Quotes, day: int, before: NDArray[np.int64]) -> None:
+        """`quotes` of what was judged beforehand, fills first: see `Portfolios.on_known`. Where moments are passed over no order is open,
+        and the exchange needs the last price only: before an order comes, and at the end of the day."""
+        self._moment = self._untold = quotes
+        if not self.exchange.idle:
+            self._tell()
+        self._follow(self.portfolios.on_known(quotes, day, before))
 
     def clock(self, ts: int) -> None:
         """Event time has come to ts (ms)."""
+        self._tell()
         if self.fills_first:
             self._reports(self.exchange.on_clock(ts, always))
             self._follow(self.portfolios.on_clock(ts, always))
@@ -145,7 +149,13 @@ class Machine:
         for portfolio_id in changes.dirty:
             self.journals[portfolio_id].day_end(self.portfolios.portfolios[portfolio_id])
 
+    def _tell(self) -> None:
+        if self._untold is not None:
+            told, self._untold = self._untold, None
+            self._reports(self.exchange.on_quotes(told, always, inside=True))
+
     def _send(self, wish: Order | Cancel) -> None:
+        self._tell()
         self._reports(self.exchange.submit(wish) if isinstance(wish, Order) else self.exchange.cancel(wish))
 
     def _failed(self, changes: Changes) -> None:
@@ -155,7 +165,7 @@ class Machine:
         where = ""
         if self._moment is not None:
             codes = ", ".join(self._moment.codes[:NAMED]) + (" …" if len(self._moment) > NAMED else "")
-            where = f"at the bar of {self.moment_text(self.portfolios.now)} of {codes}: "
+            where = f"at the bar of {self.moment_text(self.portfolios.newest)} of {codes}: "
         raise RunFailed(f"{where}{why}", cause.__cause__ or cause if cause is not None else None)
 
     def moment_text(self, ts: int) -> str:

@@ -69,7 +69,8 @@ def check_spec(spec: PortfolioSpec, registry: Registry = builtin) -> None:
 
 
 def run(plan: Plan, progress: Progress = lambda done: None, *, passing: bool = True) -> Machine:
-    """The machine at the end of the run. passing: whether stretches in which nothing can happen are passed over.
+    """The machine at the end of the run. passing: whether what bars alone decide is reckoned
+    beforehand (see `stretches`); the result is the same.
 
     Raises BadPortfolio before it, RunFailed with the bar where a portfolio fails.
     """
@@ -94,13 +95,13 @@ def run(plan: Plan, progress: Progress = lambda done: None, *, passing: bool = T
             while actions and actions[0].day <= of:
                 machine.action(actions.pop(0))
             day = of
-        end = moment + 1
-        if plain is not None and (calm_to := plain.end(machine.portfolios, moment)) > end:
-            end = calm_to
-            machine.pass_over(*plain.between(moment, end))
+        if plain is None:
+            machine.quotes(bars.part(places[moment], places[moment + 1]))
         else:
-            machine.quotes(bars.part(places[moment], places[end]))
-        moment = end
+            end = plain.end(moment)
+            machine.known(plain.seen(end), of, plain.between(moment, end))
+            moment = end
+        moment += 1
         progress(places[moment])
     if plan.finalize:
         close_positions(machine, int(moments[-1]))
@@ -109,5 +110,12 @@ def run(plan: Plan, progress: Progress = lambda done: None, *, passing: bool = T
 
 
 def trading_days(profile: Profile, moments: np.typing.NDArray[np.int64]) -> np.typing.NDArray[np.int64]:
-    """The trading day (ordinal) of each moment."""
-    return np.array([profile.trading_day(ts) for ts in moments.tolist()], np.int64)
+    """The trading day (ordinal) of each moment. moments: ms, ascending."""
+    days = np.empty(len(moments), np.int64)
+    start = 0
+    while start < len(moments):
+        day = profile.trading_day(int(moments[start]))
+        end = int(np.searchsorted(moments, profile.close_ts(day), "right"))
+        days[start:end] = day
+        start = end
+    return days

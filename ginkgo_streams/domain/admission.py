@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from ginkgo_streams.domain import windows as w
 from ginkgo_streams.domain.bars import FIELDS, Updates
 from ginkgo_streams.domain.batch import Batch
 from ginkgo_streams.domain.market.profile import Profile
+from ginkgo_streams.domain.ring import Ring
 from ginkgo_streams.domain.windows import Windows
 
 MAX_REFUSALS = 3
@@ -27,6 +29,12 @@ ANOMALIES = {
     "jump": "is too far from the last to be true", "future": f"is dated more than {MAX_AHEAD // 1000} s ahead of the newest event",
 }  # fmt: skip
 """Refusals that a person should know of. The others are "older", "duplicate" and "closed"."""
+
+_COPIED = np.array([[w.TS], [w.SEQ], [w.PRICE], [w.VOLUME], [w.BID], [w.ASK]])
+_OF_UPDATE = np.array([e.TS, e.SEQ, e.PRICE, e.VOLUME, e.BID, e.ASK])
+_BOUNDS = np.array([[w.LOW], [w.HIGH], [w.DAY], [w.PREV_CLOSE]])
+_NO_REFUSAL = np.array([[w.REFUSALS], [w.REFUSED_TS]])
+"""Rows of `Windows.meta`, with an axis for the codes, and those of `Quotes.data` that they take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +70,8 @@ def ahead(windows: Windows, ts: NDArray[np.int64], interval: NDArray[np.int64], 
                 newest = at
     else:
         newest = max(newest, int(ts.max(initial=0)))
-    if advance and newest > windows.newest:
-        windows.newest = newest
-        windows.clock_touched = True
+    if advance:
+        windows.reach(newest)
     return future
 
 
@@ -115,6 +122,28 @@ def admit(
     return taken, np.stack([low, high, day, prev])[:, taken], refusals
 
 
+def known(windows: Windows, profile: Profile, rows: NDArray[np.intp], data: NDArray[np.int64], day: int) -> NDArray[np.int64]:
+    """The bounds, as `admit` gives them, of updates of distinct codes of one trading day that are known to be good and to name one
+    previous close a day: the caller has judged them by the rules of `admit`."""
+    if windows.meta[w.DAY, rows].tolist() == [day] * len(rows):
+        return np.asarray(windows.meta[_BOUNDS, rows], np.int64)
+    days = np.full(len(rows), day, np.int64)
+    low, high, prev = _limits(windows, profile, rows, data, windows.meta[:, rows], days, np.ones(len(rows), np.bool_))
+    return np.stack([low, high, days, prev])
+
+
+def pass_over(windows: Windows, rows: NDArray[np.intp], data: NDArray[np.int64], bounds: NDArray[np.int64]) -> None:
+    """Bring into the windows what nobody looks at before a later update of its day is taken: several updates of each of rows.
+
+    data: (len(FIELDS), moments, n), oldest first; bounds: as `admit` gave them for the later ones. Bars are not made of them.
+    """
+    price = data[e.PRICE]
+    windows.updates["close"].extend(rows, price)
+    if len(windows.updates) > 1:
+        for ring, values in _other_fields(windows, data, bounds):
+            ring.extend(rows, values)
+
+
 def take(
     windows: Windows, profile: Profile, rows: NDArray[np.intp], data: NDArray[np.int64], bounds: NDArray[np.int64]
 ) -> Batch:  # fmt: skip
@@ -129,26 +158,29 @@ def take(
         for interval, bars in windows.bars.items():
             values = _values(data, bounds, bars.daily)
             ended[interval] = bars.take(rows, Updates(data[e.TS], data[e.INTERVAL], values, before_ts, before_day, day, opens, closes))
-    meta[w.TS, rows], meta[w.SEQ, rows] = data[e.TS], data[e.SEQ]
-    meta[w.PRICE, rows], meta[w.VOLUME, rows] = price, data[e.VOLUME]
-    meta[w.BID, rows], meta[w.ASK, rows] = data[e.BID], data[e.ASK]
-    meta[w.LOW, rows], meta[w.HIGH, rows], meta[w.DAY, rows], meta[w.PREV_CLOSE, rows] = bounds
-    meta[w.REFUSALS, rows] = 0
-    meta[w.REFUSED_TS, rows] = 0
+    meta[_COPIED, rows] = data[_OF_UPDATE]
+    meta[_BOUNDS, rows] = bounds
+    meta[_NO_REFUSAL, rows] = 0
     windows.updates["close"].push(rows, price)
     if len(windows.updates) > 1:
-        values = _values(data, bounds, False)
-        for field, ring in windows.updates.items():
-            if field != "close":
-                given = values[FIELDS.index(field)]
-                ring.push(rows, np.where(given > 0, given, price) if field == "open" else given)
+        for ring, values in _other_fields(windows, data, bounds):
+            ring.push(rows, values)
     windows.touch(rows)
     return Batch(windows, rows, data[e.TS], price, data[e.VOLUME], data[e.INTERVAL], ended)
 
 
+def _other_fields(windows: Windows, data: NDArray[np.int64], bounds: NDArray[np.int64]) -> Iterator[tuple[Ring, NDArray[np.int64]]]:
+    """The rings of fields other than the close, and what updates give to them."""
+    values = _values(data, bounds, False)
+    for name, given in zip(FIELDS, values, strict=True):
+        if name != "close" and (ring := windows.updates.get(name)) is not None:
+            yield ring, np.where(given > 0, given, data[e.PRICE]) if name == "open" else given
+
+
 def _values(data: NDArray[np.int64], bounds: NDArray[np.int64], daily: bool) -> NDArray[np.int64]:
-    """The fields of bars that updates give: (6, n). Of a tick high and low are its price, but for the day's bar: there they are those of
-    the day so far. Where an update's own do not enclose its price, or are outside the day's limits, its price stands. Open 0: unknown.
+    """The fields of bars that updates give: (6, n), or (6, moments, n) of data of as many axes. Of a tick high and low are its price, but
+    for the day's bar: there they are those of the day so far. Where an update's own do not enclose its price, or are outside the day's
+    limits, its price stands. Open 0: unknown.
     """
     price, volume = data[e.PRICE], data[e.VOLUME]
     low, high, open_ = data[e.LOW], data[e.HIGH], data[e.OPEN]

@@ -8,7 +8,7 @@ An exception puts the portfolio into `error`, and only that one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ginkgo_streams.domain.events import CorporateAction
 
 Kind = Literal["strategy", "risk", "sizer", "selector"]
+
+
+NEAR = 1e-6
+"""Percent, or other figures of the size of 1 to 100, within which prospects count: floats in columns may end in other digits."""
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -60,6 +64,10 @@ class Held:
         """Gain on cost in percent, negative for a loss."""
         gain = self.price * self.volume - self.cost if self.volume >= 0 else self.cost + self.price * self.volume
         return gain * 100 / self.cost if self.cost else 0.0
+
+    def gains_percent(self, prices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """`gain_percent` at each of prices, to some digits: shape of prices."""
+        return np.asarray((prices * self.volume - self.cost) * (100 / self.cost if self.cost else 0.0), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +119,30 @@ class Strategy(Protocol):
         """
 
 
-@runtime_checkable
 class Foreseeing(Protocol):
-    """A strategy that can say of a whole series where it could signal: a backtest passes over the rest. It looks at closes alone
-    (interval "tick"), buys only a code of which nothing is held or pending, sells only what is held, and keeps no state."""
+    """A strategy that can say of a whole series where it could signal: a backtest passes over the rest. It looks at closes and volumes
+    alone (interval "tick"), buys only a code of which nothing is held or pending, sells only what is held, and keeps no state."""
 
-    def prospects(self, closes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """closes: of one code, oldest first, int64 of shape (n,). Where it could buy, and where it could sell, behind each of them: bool of
-        shape (n,) each. Too many are allowed, too few are not."""
+    def prospects(self, closes: NDArray[np.int64], volumes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """closes, volumes: of one code, oldest first, int64 of shape (n,). Where it could buy, and where it could sell, behind each of
+        them: bool of shape (n,) each. Too many are allowed, too few are not."""
+
+
+class ForeseeingForce(Protocol):
+    """A risk manager that can say at which prices `force` could do something: a backtest passes over the rest."""
+
+    def force_prospects(self, held: Held, prices: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """held: a position as it is at the first of prices, and is but for the price at the others, of the same day; prices: int64 of shape
+        (n,); memo: as it is now. Where `force` could signal, or change the memo: bool of shape (n,). Too many are allowed."""
+
+
+class ForeseeingWatch(Protocol):
+    """A risk manager that can say at which values of the portfolio `watch` could do something: a backtest passes over the rest. Only the
+    value moves it, the same value again does not, and it sells nothing that is not held."""
+
+    def watch_prospects(self, values: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """values: of the portfolio, units, int64 of shape (n,); memo: as it is now. Where `watch` could signal, or change the memo: bool
+        of shape (n,). Too many are allowed."""
 
 
 class RiskManager(Protocol):

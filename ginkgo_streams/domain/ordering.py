@@ -28,13 +28,16 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
     """Turn a signal of component `name` into an order, or count why not. Raises ComponentFailed."""
     day = market.profile.order_day(signal.ts)
     account = Account(portfolio, market.windows, market.profile, day, signal.ts, market.profile.trading_day(signal.ts), kit.codes)
-    short = account.opens(signal.code, signal.direction) != (signal.direction == BUY)
-    proposal = _proposal(market, signal, forced, day, short)
 
     def drop(reason: str) -> None:
         portfolio.drop(reason)
         changes.notes.append(notes.signal_dropped(portfolio.portfolio_id, signal, reason))
 
+    opens = account.opens(signal.code, signal.direction)
+    if not opens and account.available(signal.code) == 0:  # T+1 asks this at every signal of a day
+        drop("no_position" if account.volume(signal.code) == 0 else "not_available")
+        return
+    proposal = _proposal(market, signal, forced, day, opens != (signal.direction == BUY))
     if market.profile.short_selling and proposal.opens and _other_side(portfolio, proposal):
         drop("opposite_order")
         return
@@ -134,8 +137,6 @@ def _size(profile: Profile, account: Account, kit: Kit, proposal: Proposal) -> t
             raise ComponentFailed(f"{kit.sizer_name} gave a volume of {wished!r}; it has to be a whole number of shares, 0 or more")
         return _lot_down(profile, account, proposal, int(wished)), "below_lot"
     available = account.available(code)
-    if available == 0:
-        return 0, "no_position" if account.volume(code) == 0 else "not_available"
     return _lot_down(profile, account, proposal, min(proposal.volume or available, available)), "below_lot"
 
 

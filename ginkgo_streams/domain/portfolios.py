@@ -67,10 +67,9 @@ class Portfolios:
         changes = Changes()
         windows, profile = self._market.windows, self._market.profile
         self.interest()
-        rows = self._rows(quotes.codes)
-        wanted = rows >= 0
+        rows, wanted = self._rows(quotes.codes)
         data = quotes.data
-        if not wanted.all():
+        if wanted is not None:
             rows, data = rows[wanted], data[:, wanted]
         if not len(rows):
             return changes
@@ -97,33 +96,39 @@ class Portfolios:
         self._settle(seeing, profile.order_day(windows.newest), windows.newest, changes)
         return self._done(changes)
 
-    def calm(self) -> bool:
-        """Whether no order is open, and no position is held at which a risk manager has to look."""
-        for portfolio_id in self.active():
-            portfolio, kit = self.portfolios[portfolio_id], self._kits[portfolio_id]
-            if portfolio.open_orders or (portfolio.ledger.positions and not (isinstance(kit, Kit) and not kit.forcing)):
-                return False
-        return True
-
     def kit(self, portfolio_id: str) -> Kit | None:
         """The components of a portfolio; None where its config can no longer be built."""
         kit = self._kits[portfolio_id]
         return kit if isinstance(kit, Kit) else None
 
-    def pass_over(self, closes: NDArray[np.int64], last: Quotes) -> None:
-        """Moments of one trading day, all codes at each, that portfolios need not see and whose prices are all good: the caller knows.
+    def on_known(self, quotes: Quotes, day: int, before: NDArray[np.int64]) -> Changes:
+        """`on_quotes` for the prices of one moment of trading day `day` that the caller knows to be good (see `admission.known`), each
+        code once, where nothing is replayed.
 
-        closes: of all but the last, int64 of shape (moments, codes); last: the prices of the last.
+        before: moments of the same day in front of it that no portfolio needs to see, all codes at each: the shape is
+        (len(FIELDS), moments, codes).
         """
+        changes = Changes()
         windows, profile = self._market.windows, self._market.profile
         self.interest()
-        rows = self._rows(last.codes)
-        known = rows >= 0
-        rows, data, closes = rows[known], last.data[:, known], closes[:, known]
-        if len(rows):
-            windows.updates["close"].extend(rows, closes)
-            admission.take(windows, profile, rows, data, windows.meta[[w.LOW, w.HIGH, w.DAY, w.PREV_CLOSE]][:, rows])
-            admission.ahead(windows, data[e.TS], data[e.INTERVAL], True)
+        rows, wanted = self._rows(quotes.codes)
+        data = quotes.data
+        if wanted is not None:
+            rows, data, before = rows[wanted], data[:, wanted], before[:, :, wanted]
+        if not len(rows):
+            return changes
+        ts = int(data[e.TS, 0])
+        self._interval = max(data[e.INTERVAL].tolist())
+        windows.reach(ts)
+        bounds = admission.known(windows, profile, rows, data, day)
+        self._settle(self._order, day, ts, changes)
+        if before.shape[1]:
+            admission.pass_over(windows, rows, before, bounds)
+        batch = admission.take(windows, profile, rows, data, bounds)
+        for portfolio_id in self._order:
+            self._see(portfolio_id, batch, day, changes)
+        self._settle(self._order, profile.order_day(windows.newest), windows.newest, changes)
+        return self._done(changes)
 
     def on_clock(self, ts: int, fresh: Fresh) -> Changes:
         """Event time has come to ts (ms): at the close the day ends, and what is overdue is seen. Event time never goes back: an older
@@ -200,7 +205,7 @@ class Portfolios:
             if portfolio.status != "deleted":
                 book_action(portfolio, action, changes)
                 if (kit := self.kit(portfolio.portfolio_id)) is not None:
-                    restate(portfolio, kit, action, self.now, changes)
+                    restate(portfolio, kit, action, self.newest, changes)
         return self._done(changes)
 
     def outstanding(self, ids: Iterable[str] | None = None) -> Changes:
@@ -270,11 +275,6 @@ class Portfolios:
     # ---- for people ----
 
     @property
-    def now(self) -> int:
-        """The newest event time seen, ms (0: none yet)."""
-        return self._market.windows.newest
-
-    @property
     def newest(self) -> int:
         """The newest event time of the slot, ms (0: none yet)."""
         return self._market.windows.newest
@@ -332,11 +332,11 @@ class Portfolios:
         self._market.windows.want_all(kit.needs)
         reload.done(self._market.windows, portfolio, kit, command, changes)
 
-    def _rows(self, codes: tuple[str, ...]) -> NDArray[np.intp]:
-        """The row of each code, -1 where nobody wants it."""
+    def _rows(self, codes: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+        """The row of each code, -1 where nobody wants it; and where it is wanted, None for everywhere."""
         windows = self._market.windows
         if self._seen_rows is not None and self._seen_rows[0] is codes:
-            return self._seen_rows[1]
+            return self._seen_rows[1], None
         rows = [windows.index.get(code, -1) for code in codes]
         if -1 in rows:
             wanted = self._wanted
@@ -344,9 +344,10 @@ class Portfolios:
                 windows.row(code) if row < 0 and (wanted is None or code in wanted) else row for code, row in zip(codes, rows, strict=True)
             ]
         found = np.array(rows, np.intp)
-        if -1 not in rows:  # so they stay: a backtest has the same codes at every moment
-            self._seen_rows = (codes, found)
-        return found
+        if -1 in rows:
+            return found, found >= 0
+        self._seen_rows = (codes, found)  # so they stay: a backtest has the same codes at every moment
+        return found, None
 
     def _correct(self, portfolio: Portfolio, of: int, changes: Changes) -> None:
         """Something of a day came behind the clock that ended it: until the next session its row follows."""

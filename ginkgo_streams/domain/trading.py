@@ -17,6 +17,8 @@ from ginkgo_streams.domain.component import Held, Restating, Signal
 from ginkgo_streams.domain.config import Kit
 from ginkgo_streams.domain.events import BUY, SELL, CorporateAction
 from ginkgo_streams.domain.guard import ComponentFailed, guarded
+from ginkgo_streams.domain.ledger import Position
+from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.marketview import Market
 from ginkgo_streams.domain.money import cny
 from ginkgo_streams.domain.ordering import make_order
@@ -118,14 +120,9 @@ def _forced(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch) -> lis
         place = batch.place.get(code)
         if place is None:
             continue
-        ts = int(batch.ts[place])
-        day = market.profile.order_day(ts)
-        available = position.available(day, market.profile.t_plus_one)
-        if available <= 0:
+        held = held_at(market.profile, code, position, int(batch.price[place]), int(batch.ts[place]))
+        if held.available <= 0:
             continue
-        days = market.profile.trading_days_between(position.opened_day or position.bought_day, market.profile.trading_day(ts))
-        volume = -position.volume if position.short else position.volume
-        held = Held(code, volume, available, position.cost, int(batch.price[place]), ts, days)
         for key, name, risk in kit.forcing:
             memo = memos.recall(portfolio, key, code)
             signal = guarded(name, risk.force, held, memo)
@@ -140,6 +137,13 @@ def _forcing(portfolio: Portfolio, signal: Signal, name: str) -> Named:
     """A forced signal: it closes, so that of a short it is a buy."""
     position = portfolio.ledger.positions.get(signal.code)
     return (structs.replace(signal, direction=BUY) if position is not None and position.short else signal), name, True
+
+
+def held_at(profile: Profile, code: str, position: Position, price: int, ts: int) -> Held:
+    """A position at a price (units) of ts (ms)."""
+    available = position.available(profile.order_day(ts), profile.t_plus_one)
+    days = profile.trading_days_between(position.opened_day or position.bought_day, profile.trading_day(ts))
+    return Held(code, -position.volume if position.short else position.volume, available, position.cost, price, ts, days)
 
 
 def _wanted(market: Market, portfolio: Portfolio, kit: Kit, batch: Batch, account: Account) -> list[Named]:

@@ -178,6 +178,12 @@ class Windows:
             found = self._masks[codes] = (known, mask)
         return found[1]
 
+    def reach(self, ts: int) -> None:
+        """An update of ts (ms): event time is at least that."""
+        if ts > self.newest:
+            self.newest = ts
+            self.clock_touched = True
+
     def advance(self, ts: int) -> None:
         """A clock: event time is at least ts. The same or an older one changes nothing."""
         if ts > self.newest or not self.clocked:

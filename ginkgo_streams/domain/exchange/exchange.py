@@ -220,6 +220,11 @@ class Exchange:
         return [e.order for e in sorted(asked, key=_age) if any(h.covers(e.order.portfolio_id, e.order.code) for h in halts)]
 
     @property
+    def idle(self) -> bool:
+        """Whether no order is open: then prices change nothing but the last ones known."""
+        return not any(self._live.values())
+
+    @property
     def now(self) -> int:
         """The newest clock, ms (0: none yet)."""
         return self._clock
@@ -250,13 +255,15 @@ class Exchange:
             self._touched.add(f"c:{action.code}")
         return changes
 
-    def on_quotes(self, quotes: Quotes, fresh: Fresh) -> ExchangeChanges:
-        """Price updates: those out of session, repeated, older or outside the price limits are passed over."""
+    def on_quotes(self, quotes: Quotes, fresh: Fresh, inside: bool = False) -> ExchangeChanges:
+        """Price updates: those out of session, repeated, older or outside the price limits are passed over. inside: whether the caller
+        knows all to be in session."""
         changes = ExchangeChanges()
         if fresh is always and len(quotes) >= MANY and not self._taken and self._at_once(quotes, changes):
             return changes
         columns: list[list[int]] = quotes.data.tolist()
-        for at in np.flatnonzero(self._profile.open_mask(quotes.data[TS])).tolist():
+        places = range(len(quotes)) if inside else np.flatnonzero(self._profile.open_mask(quotes.data[TS])).tolist()
+        for at in places:
             code = quotes.codes[at]
             if fresh(f"c:{code}"):
                 self._update(code, [column[at] for column in columns], fresh, changes)

@@ -45,7 +45,7 @@ class Calendar:
 
     def at_or_after(self, day: int) -> int:
         """The day itself where it is a trading day, else the next."""
-        return day if self.is_trading(day) else self.next(day)
+        return day if day in self._set or self.is_trading(day) else self.next(day)
 
     def next(self, day: int) -> int:
         """The first trading day behind a date."""

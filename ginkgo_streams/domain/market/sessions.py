@@ -41,8 +41,8 @@ def moment(day: int, time_of_day: int) -> int:
 
 def trading_day(calendar: Calendar, ts: int) -> int:
     """The trading day an event belongs to: 15:00:00.000 is still the day, 15:00:00.001 the next trading day."""
-    day = calendar_day(ts)
-    return calendar.at_or_after(day) if (ts + OFFSET_MS) % DAY_MS <= CLOSE else calendar.next(day)
+    days, time = divmod(ts + OFFSET_MS, DAY_MS)
+    return calendar.at_or_after(days + EPOCH_DAY) if time <= CLOSE else calendar.next(days + EPOCH_DAY)
 
 
 def phase(calendar: Calendar, ts: int) -> Phase:

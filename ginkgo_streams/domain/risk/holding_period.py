@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from ginkgo_streams.domain.component import Held, Kind, Signal
 from ginkgo_streams.domain.events import SELL
@@ -31,3 +34,7 @@ class HoldingPeriodRisk:
         if held.days < self.max_days:
             return None
         return Signal(held.code, SELL, held.ts, f"held for {held.days} trading days, the most is {self.max_days}")
+
+    def force_prospects(self, held: Held, prices: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """The whole day, or nothing of it."""
+        return np.full(len(prices), held.days >= self.max_days, np.bool_)

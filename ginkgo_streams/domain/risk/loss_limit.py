@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.component import Held, Kind, Signal
+from ginkgo_streams.domain.component import NEAR, Held, Kind, Signal
 from ginkgo_streams.domain.events import SELL
 
 
@@ -31,3 +34,7 @@ class LossLimitRisk:
         if held.gain_percent > -self.limit:
             return None
         return Signal(held.code, SELL, held.ts, f"loss of {-held.gain_percent:.2f} % reaches the limit of {self.limit:g} %")
+
+    def force_prospects(self, held: Held, prices: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Where the loss comes near the limit."""
+        return np.asarray(held.gains_percent(prices) <= -self.limit + NEAR, np.bool_)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.component import Kind, Proposal, Signal, Verdict
+from ginkgo_streams.domain.component import NEAR, Kind, Proposal, Signal, Verdict
 from ginkgo_streams.domain.events import SELL
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class MaxDrawdownRisk:
             return []
         reason = f"{fallen:.2f} % below the peak: all is sold from {self.params.critical_drawdown:g} % on"
         return [Signal(code, SELL, account.ts, reason) for code in account.codes if account.available(code) > 0]
+
+    def watch_prospects(self, values: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Where the value is above the peak so far, or near the critical fall below it."""
+        peak = memo.get("peak", 0)
+        return np.asarray((values > peak) | ((peak - values) * 100 >= peak * (self.params.critical_drawdown - NEAR)), np.bool_)
 
     def check(self, proposal: Proposal, account: Account, memo: dict[str, Any]) -> Verdict:
         """Halves or blocks buys."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.component import Held, Kind, Signal
+from ginkgo_streams.domain.component import NEAR, Held, Kind, Signal
 from ginkgo_streams.domain.events import SELL, CorporateAction
 
 
@@ -54,6 +57,14 @@ class ProfitTargetRisk:
             memo["peak"] = action.price(memo["peak"])
         if "sold_of" in memo:
             memo["sold_of"] = action.volume(memo["sold_of"])
+
+    def force_prospects(self, held: Held, prices: NDArray[np.int64], memo: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Where the gain comes near the target; everywhere once there is a peak to trail behind; nowhere once a part was sold."""
+        if held.volume < memo.get("sold_of", 0):
+            return np.zeros(len(prices), np.bool_)
+        if "peak" in memo:
+            return np.ones(len(prices), np.bool_)
+        return np.asarray(held.gains_percent(prices) >= self.target - NEAR, np.bool_)
 
     def _reason(self, held: Held, memo: dict[str, Any]) -> str | None:
         reached = held.gain_percent >= self.target

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.component import Kind, Signal
+from ginkgo_streams.domain.component import NEAR, Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.indicators import zscore
 from ginkgo_streams.domain.strategies.interval import IntervalParam
@@ -16,6 +17,10 @@ from ginkgo_streams.domain.strategies.interval import IntervalParam
 if TYPE_CHECKING:
     from ginkgo_streams.domain.account import Account
     from ginkgo_streams.domain.batch import Batch
+
+
+PART = 1_000_000
+"""Values of windows that are looked at at a time."""
 
 
 class MeanReversionParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +54,16 @@ class MeanReversionStrategy:
     def history(self) -> int:
         """One more than the mean: a fall compares with the close before."""
         return self.period + 1
+
+    def prospects(self, closes: NDArray[np.int64], volumes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Every fall to the entry, and every close that is back; by parts, as each takes a copy of all its windows."""
+        z = np.zeros(len(closes))
+        step = max(PART // self.period, 1)
+        for start in range(self.period - 1, len(closes), step):
+            z[start : start + step] = zscore(closes[None, start - self.period + 1 : start + step], self.period)[0, self.period - 1 :]
+        warm = np.arange(len(closes)) >= self.period
+        before = np.concatenate(([0.0], z[:-1]))
+        return warm & (z <= -self.entry + NEAR) & (before > -self.entry - NEAR), warm & (z >= -self.exit - NEAR)
 
     def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
         """Vectorised: the loop runs over hits only."""

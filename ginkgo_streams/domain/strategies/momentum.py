@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from ginkgo_streams.domain.component import Kind, Signal
+from ginkgo_streams.domain.component import NEAR, Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.strategies.interval import IntervalParam
 
@@ -41,6 +42,15 @@ class MomentumStrategy:
     def history(self) -> int:
         """The lookback of this close and of the one before."""
         return self.lookback + 2
+
+    def prospects(self, closes: NDArray[np.int64], volumes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Every rise that comes up to the threshold, and every close that is no rise."""
+        rise = np.zeros(len(closes))
+        start, now = closes[: -self.lookback], closes[self.lookback :]
+        rise[self.lookback :] = (now - start) * 100 / start
+        before = np.concatenate(([0.0], rise[:-1]))
+        warm = np.arange(len(closes)) >= self.lookback + 1
+        return warm & (rise >= self.threshold - NEAR) & (before < self.threshold + NEAR), warm & (rise <= NEAR)
 
     def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
         """Vectorised: the loop runs over hits only."""

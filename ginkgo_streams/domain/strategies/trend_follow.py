@@ -47,7 +47,7 @@ class TrendFollowStrategy:
         """One more than the long average: a cross compares with the update before."""
         return self.long + 1
 
-    def prospects(self, closes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def prospects(self, closes: NDArray[np.int64], volumes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Every golden and every death cross."""
         sums = np.concatenate(([0], np.cumsum(closes)))
         spread = np.zeros(len(closes), np.int64)

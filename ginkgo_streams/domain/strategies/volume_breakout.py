@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from ginkgo_streams.domain.bars import Need
-from ginkgo_streams.domain.component import Kind, Signal
+from ginkgo_streams.domain.component import NEAR, Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.strategies.interval import IntervalParam
 
@@ -46,6 +48,18 @@ class VolumeBreakoutStrategy:
     def needs(self) -> Iterable[Need]:
         """As many volumes."""
         return [Need(self.interval, self.period + 1, ("volume",))]
+
+    def prospects(self, closes: NDArray[np.int64], volumes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Every new high on a great volume, and every close below its mean."""
+        k = self.period
+        enter, leave = np.zeros(len(closes), np.bool_), np.zeros(len(closes), np.bool_)
+        if len(closes) > k:
+            total, sold = (np.cumsum(each) for each in (closes - closes[0], volumes))
+            total, sold = (x[k - 1 : -1] - np.concatenate(([0], x[: -k - 1])) for x in (total, sold))
+            high = closes[k:] > sliding_window_view(closes[:-1], k).max(axis=1)
+            enter[k:] = high & (sold > 0) & (volumes[k:] * k >= self.multiple * sold * (1 - NEAR))
+            leave[k:] = (closes[k:] - closes[0]) * k < total
+        return enter, leave
 
     def signals(self, batch: Batch, account: Account, state: dict[str, Any]) -> Iterable[Signal]:
         """Sums are compared crosswise, so equal ones are equal."""

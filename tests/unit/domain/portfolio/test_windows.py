@@ -133,7 +133,7 @@ def test_update_far_ahead_among_good_ones_is_refused_alone() -> None:
     desk.clock("10:00:00")
     desk.quotes([quote("10:00:01", 10.0), quote("11:00:00", 10.0, OTHER), quote("10:00:05.500", 10.0, "300001.SZ")])
     assert desk.kernel.refused == {"future": 1}
-    assert desk.kernel.now == ts("10:00:05.500")
+    assert desk.kernel.newest == ts("10:00:05.500")
     assert desk.kernel.touched_chunks()[-1] == "clock"
 
 
