@@ -204,3 +204,10 @@ def test_watch_prospects_when_watch_acts_then_it_is_among_them(values: list[int]
         account = SimpleNamespace(total_value=lambda value=value: value, codes=["000001.SZ"], available=lambda code: 1, ts=1)
         acted = bool(list(manager.watch(account, after))) or after != memo  # type: ignore[arg-type]
         assert found[at] or not acted
+
+
+@pytest.mark.parametrize("market", [CN, GENERIC])
+def test_trading_days_when_moments_are_at_and_around_the_close_then_each_is_of_its_day(market: Any) -> None:
+    closes = [market.close_ts(day.toordinal()) for day in days(6)]
+    moments = sorted(close + step for close in closes for step in (-3_600_000, -1, 0, 1, 3_600_000))
+    assert trading_days(market, np.array(moments, np.int64)).tolist() == [market.trading_day(ts) for ts in moments]
