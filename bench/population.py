@@ -73,7 +73,7 @@ class Coin:
         times = np.arange(self._next, self._next + self._step // 2)
         same: Sequence[str] = [CODE] * len(times)
         batch = SimpleNamespace(ts=times, codes=same, hashes=np.full(len(times), self._hash))
-        account = SimpleNamespace(volume=lambda code: 0)
+        account = SimpleNamespace(volume=lambda code: 0, short_selling=False)
         signals = list(self._strategy.signals(cast(Any, batch), cast(Any, account), {}))
         self._next += self._step
         return signals[0].ts if signals else int(times[0])
