@@ -30,7 +30,7 @@ WHAT = {
 
 class Result(msgspec.Struct, kw_only=True, frozen=True):
     """Of a run without a difference. recoveries_s: per round, from the end of its last disturbance until every portfolio was seen with
-    new prices and new orders were out. fenced, duplicates: records that rightly had no effect. ends: exit status to how often."""
+    new prices. fenced, duplicates: records that rightly had no effect. ends: exit status to how often."""
 
     seed: int
     disturbances: int
@@ -71,7 +71,10 @@ def table(result: Result) -> str:
         ("**differences**", f"**{result.differences:,}**, audited after each round"),
         ("records of fenced owners, refused", f"{result.fenced:,}"),
         ("repeats, without effect", f"{result.duplicates:,}"),
-        ("recovery, median and slowest", f"{ordered[len(ordered) // 2]:.1f} s, {result.slowest_recovery_s:.1f} s"),
+        (
+            "last disturbance of a round to all portfolios seen, median and slowest",
+            f"{ordered[len(ordered) // 2]:.1f} s, {result.slowest_recovery_s:.1f} s",
+        ),
         ("ends by exit status", ", ".join(f"{status}: {count:,}" for status, count in sorted(result.ends.items()))),
     ]
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), "", "| disturbance | times |", "|---|---|"]

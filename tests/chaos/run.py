@@ -39,9 +39,10 @@ from .system import Defect, System
 
 REPO = Path(__file__).resolve().parents[2]
 PORTFOLIOS = 30
-CODES_EACH = 3
-PROBABILITY = 0.15
-"""Of a signal at an update: some orders a second over all portfolios."""
+CODES_EACH = 6
+PROBABILITY = 0.02
+"""Of a signal at an update. A code is bought once a day and sold on another (T+1); this spreads it over the 360 updates of a day, so that
+there are some orders a second at any time."""
 SIZER = {"sizer_id": "fixed_amount_sizer_uuid", "params": {"amount": 30_000}}
 CASH = Decimal(20_000_000)
 READY_S = 240.0
@@ -127,8 +128,7 @@ class Run:
             self.operations.settle(self.system.tend)  # until then nothing may trade
         healed = time.monotonic()
         self.system.timeline.say(f"round {number} healed")
-        self._see_trading()
-        self.recoveries.append(time.monotonic() - healed)
+        self.recoveries.append(self._see_trading() - healed)
         self.system.timeline.say(f"round {number} trades again")
         self.operations.settle(self.system.tend)
         self.system.wait_ready(READY_S)
@@ -159,16 +159,20 @@ class Run:
                 time.sleep(0.05)
             step()
 
-    def _see_trading(self) -> None:
-        """Until every portfolio has sent a snapshot and some an order, behind what is on the topics now. Raises Defect."""
+    def _see_trading(self) -> float:
+        """Until every portfolio has sent a snapshot and some an order, behind what is on the topics now. When (time.monotonic()) all had
+        sent theirs. Raises Defect."""
         known = asyncio.run(self.reader.read())
         before = {pid: (each.epoch, each.seq) for pid, each in _newest(known).items()}
         orders = audit(known).orders
+        all_seen = 0.0
 
         def trading() -> bool:
+            nonlocal all_seen
             self.system.tend()
             newest = self.watch.newest
             seen = all(pid in newest and (newest[pid].epoch, newest[pid].seq) > before.get(pid, (-1, -1)) for pid in self.ids)
+            all_seen = all_seen or (time.monotonic() if seen else 0.0)
             return seen and self.watch.orders > orders
 
         if not wait_for(trading, TRADING_S):
@@ -178,6 +182,7 @@ class Run:
             raise Defect(
                 f"not trading within {TRADING_S:.0f} s: {len(still)} portfolios stand still {still[:5]}, last seen on {sorted(at)}"
             )
+        return all_seen
 
     def _audit(self) -> AuditReport:
         """The books at rest. Raises Defect with the differences."""
