@@ -17,7 +17,7 @@ from bench.traffic import Traffic
 from ginkgo_streams.local.process import wait_for
 
 SESSION_TIMEOUT_S = 3
-HEARTBEAT_S = 0.25
+HEARTBEAT_S = 0.1
 SETTLE_S = 3.0
 """After one has come: standby copies are read, the broker's work is done."""
 

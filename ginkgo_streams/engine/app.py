@@ -45,7 +45,7 @@ class AppSettings:
     datadir: Path
     capacity: int = 0
     session_timeout_s: float = 3.0
-    heartbeat_s: float = 0.25
+    heartbeat_s: float = 0.1
     standbys: int = 1
     web_enabled: bool = False
     web_host: str = "127.0.0.1"
