@@ -16,7 +16,8 @@ REASON = "finalize: the bars end"
 
 
 def close_positions(machine: Machine, ts: int) -> None:
-    """Cancel what is open, sell all that is held, then buy back with that cash what is short. ts: the last moment, ms.
+    """Cancel what is open, sell all that is held (but for a few shares whose sale costs more than it brings and there is cash for), then
+    buy back with that cash what is short. ts: the last moment, ms.
 
     Raises RunFailed where the cash does not pay for a short.
     """
@@ -35,6 +36,9 @@ def _close(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
     position, price = portfolio.ledger.positions[code], machine.price(code)
     volume, direction = position.volume, BUY if position.short else SELL
     day = machine.profile.trading_day(ts)
+    fees = machine.profile.fees(direction, volume * price, day, code)
+    if direction == SELL and portfolio.ledger.cash + volume * price < fees.total:
+        return
     portfolio.order_count += 1
     order = OpenOrder(
         order_id=ids.order_id(portfolio.portfolio_id, portfolio.order_count), code=code, direction=direction, volume=volume, limit=0,
@@ -46,4 +50,4 @@ def _close(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
     machine.made(portfolio, order)
     entry = Entry(order.submission(portfolio.portfolio_id), day, ts)
     machine.deliver(entry.report("ack", ts))
-    machine.deliver(entry.fill(volume, price, machine.profile.fees(direction, volume * price, day, code), (ts, 0)))
+    machine.deliver(entry.fill(volume, price, fees, (ts, 0)))

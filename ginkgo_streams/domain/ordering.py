@@ -63,6 +63,9 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
         volume = _lot_down(market.profile, account, proposal, min(volume, account.available(signal.code)))
         if proposal.short:
             budget, volume = _closing_budget(market.profile, account, proposal, volume, day)
+        elif volume and not _brings_its_fees(market.profile, account, proposal, volume, day):
+            drop("fees")
+            return
     if volume == 0:
         drop("cash" if signal.direction == BUY or proposal.short else "available")
         return
@@ -101,6 +104,13 @@ def _budget(profile: Profile, account: Account, kit: Kit, proposal: Proposal, vo
         budget = cash if volume >= sized else cash * volume // sized
         return budget, budget // profile.tick
     return min(cash, pricing.buy_cost(profile, proposal.code, proposal.price * 3 // 2, volume, day)), volume
+
+
+def _brings_its_fees(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> bool:
+    """Whether a sale brings its fees, or the free cash covers what they are more: of a few shares the minimum commission may be. A market
+    order may fill at any price; half of the last one is reckoned with."""
+    amount = volume * (max(proposal.price // 2, 1) if profile.market_orders else proposal.limit)
+    return account.cash + amount >= profile.fees(SELL, amount, day, proposal.code).total
 
 
 def _closing_budget(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from ginkgo_streams.domain.events import (
     INTERVAL,
     PREV_CLOSE,
     PRICE,
+    SELL,
     SEQ,
     TS,
     VOLUME,
@@ -369,6 +370,8 @@ class Exchange:
         volume = min(matching.volume_taken(entry.remaining, left, profile.lot), most)
         if volume:
             fees = profile.fees(order.direction, volume * price, state.day, order.code, entry.commission, entry.amount)
+            if order.direction == SELL and volume < entry.remaining and volume * price < fees.total:
+                return 0  # a part that does not bring its fees: the seller may have no cash for them
             changes.reports.append(entry.fill(volume, price, fees, (state.ts, state.seq)))
         if volume == most < entry.remaining + volume:
             message = f"what is left of {cny(order.budget)} does not cover the rest at {cny(price)}"

@@ -148,6 +148,28 @@ def test_generic_all_in_when_filled_in_parts_at_rising_prices_then_what_the_cash
     assert result.final_cash == 0
 
 
+def test_generic_sale_when_it_does_not_bring_its_fees_and_no_cash_covers_them_then_it_is_dropped_and_the_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "X.csv", [flat(2.0)] * 4, days(4))
+    market = generic(minimum_commission=50_000)
+    config = by_date({"2026-01-05": "buy X", "2026-01-06": "sell X"}, sized={"volume": 1})
+    poor, rich = (outcome(plan(path, config, market, cash=cash)) for cash in (7, 11))
+    assert [trade.side for trade in poor.trades] == ["BUY"]
+    assert poor.refusals == {"fees": 1}
+    assert [(p.code, p.volume) for p in poor.positions] == [("X", 1)]
+    assert ([trade.side for trade in rich.trades], rich.final_cash) == (["BUY", "SELL"], 1)
+    assert [(p.code, p.volume) for p in outcome(plan(path, config, market, cash=7, finalize=True)).positions] == [("X", 1)]
+
+
+def test_generic_sale_when_a_part_would_not_bring_its_fees_then_it_waits_for_more(tmp_path: Path) -> None:
+    path = write(tmp_path / "X.csv", [flat(2.0), flat(2.0, 2_000), flat(2.0, 2), flat(2.0, 2_000), flat(2.0)], days(5))
+    market = generic(minimum_commission=50_000)
+    config = by_date({"2026-01-05": "buy X", "2026-01-06": "sell X"}, sized={"volume": 1_000})
+    result = outcome(plan(path, config, market, cash=2_005, rules=ExchangeSettings(participation=0.5)))
+    assert [(t.side, t.time[:10], t.volume) for t in result.trades] == [("BUY", "2026-01-07", 1_000), ("SELL", "2026-01-09", 1_000)]
+
+
 def test_a_position_at_the_end_when_finalized_then_sold_at_the_last_close_and_else_held(tmp_path: Path) -> None:
     path = write(tmp_path / f"{CODE}.csv", [flat(10.0), flat(10.0), (10.0, 10.5, 10.0, 10.4, 1_000_000)], days(3))
     config = by_date({"2026-01-05": f"buy {CODE}"})
