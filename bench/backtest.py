@@ -291,7 +291,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
         "many_codes": measured(many_codes, codes, days), "many_codes_pandas": measured(many_codes_pandas, codes, days),
     }  # fmt: skip
     cores = max(os.cpu_count() or 1, 2)
-    found |= {f"sweep_{jobs}": measured(sweep_of, jobs, minutes // 10, sets) for jobs in (1, cores)}
+    found |= {f"sweep_{jobs}": measured(sweep_of, jobs, minutes, sets) for jobs in (1, cores)}
     pairs = {
         "backtesting": ("one_code", "one_code_backtesting"), "nautilus": ("one_code", "one_code_nautilus"),
         "free_backtesting": ("one_code_free", "one_code_backtesting"), "free_nautilus": ("one_code_free", "one_code_nautilus"),
