@@ -50,5 +50,5 @@ def exchange_settings(settings: Settings) -> ExchangeSettings:
     broker = broker_of(settings)
     return ExchangeSettings(
         participation=broker.participation, slippage_rate=float(broker.slippage_rate), reject_rate=broker.reject_rate,
-        seed=broker.seed, ack_delay_ms=broker.ack_delay_ms,
+        disconnect_rate=broker.disconnect_rate, seed=broker.seed, ack_delay_ms=broker.ack_delay_ms,
     )  # fmt: skip

@@ -206,7 +206,8 @@ class Sources(_Section):
 class SimulationBroker(_Section):
     """The simulated exchange. Rates are shares of the traded amount; participation: of the volume traded since the last update.
 
-    ack_delay_ms: event time until an order is acknowledged. reject_rate: share of the orders that is rejected, for tests.
+    For tests: ack_delay_ms, event time until an order is acknowledged; reject_rate, share of the orders that is rejected;
+    disconnect_rate, share of the reports at which the line fails: they come 10 s of event time later.
     """
 
     type: Literal["simulation"]
@@ -216,6 +217,7 @@ class SimulationBroker(_Section):
     participation: float = Field(default=0.1, gt=0, le=1)
     ack_delay_ms: int = Field(default=0, ge=0, le=60_000)
     reject_rate: float = Field(default=0.0, ge=0, le=1)
+    disconnect_rate: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=1, ge=0)
 
 

@@ -18,7 +18,7 @@ from tests.scenarios.recorded import CODES, PORTFOLIOS, backtested, session
 seeds = st.integers(0, 100_000)
 some_rules = st.builds(
     ExchangeSettings, participation=st.sampled_from([0.01, 0.1, 1.0]), slippage_rate=st.sampled_from([0.0, 0.002]),
-    reject_rate=st.sampled_from([0.0, 0.1]), ack_delay_ms=st.sampled_from([0, 0, 200_000]),
+    reject_rate=st.sampled_from([0.0, 0.1]), ack_delay_ms=st.sampled_from([0, 0, 200_000]), disconnect_rate=st.sampled_from([0.0, 0.2]),
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ginkgo_streams.domain.events import BUY, SELL, Cancel, Order, Quotes, Report
 from ginkgo_streams.domain.exchange.exchange import Exchange, ExchangeChanges, Fresh
+from ginkgo_streams.domain.exchange.line import AWAY_MS
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.halts import ENGINE, Halt, Mode
 from tests.unit.domain.exchange.floor import CODE, always, order, quotes, row, ts
@@ -25,11 +26,13 @@ Event = Quotes | Order | Cancel | Halt | int
 
 
 @st.composite
-def courses(draw: st.DrawFn) -> tuple[ExchangeSettings, list[Event]]:
-    """Settings, and events in an order that may happen: times go on, with repeats and late ones, over several days."""
+def courses(draw: st.DrawFn, lines: tuple[float, ...] = (0.0, 0.3)) -> tuple[ExchangeSettings, list[Event]]:
+    """Settings, and events in an order that may happen: times go on, with repeats and late ones, over several days. lines: rates at
+    which they fail."""
     chosen = ExchangeSettings(
         participation=draw(st.sampled_from([0.1, 1.0])), slippage_rate=draw(st.sampled_from([0.0, 0.002])),
         reject_rate=draw(st.sampled_from([0.0, 0.2])), ack_delay_ms=draw(st.sampled_from([0, 2_500])),
+        disconnect_rate=draw(st.sampled_from(lines)),
     )  # fmt: skip
     events: list[Event] = []
     now, number = ts("2026-11-20T14:59:50"), 0
@@ -159,7 +162,15 @@ def test_any_course_when_run_then_bounds_hold_and_repeats_change_nothing(course:
         reports += changes.reports
         if at % 3 == 0 and isinstance(event, Quotes):
             assert give(exchange, event, always) == ExchangeChanges()
-    check_sums(unique(reports), sent)
+    given = unique(reports)
+    check_sums(given, sent)
+    # What a line has held back comes when it is back.
+    later = max(
+        event if isinstance(event, int) else int(event.data[0].max()) if isinstance(event, Quotes) else event.ts for event in events
+    )
+    made = unique([report for entry in exchange._orders.values() for report in entry.reports])
+    given |= unique(exchange.on_clock(later + AWAY_MS + 2 * chosen.ack_delay_ms, always).reports)
+    assert given.items() >= made.items()
 
 
 def check_fill(report: Report, source: Order) -> None:
@@ -185,7 +196,7 @@ def check_sums(reports: dict[tuple[str, int], Report], sent: dict[str, Order]) -
 
 
 @settings(deadline=None, max_examples=200)
-@given(courses())
+@given(courses(lines=(0.0,)))
 def test_any_course_when_halted_then_every_open_order_of_the_target_ends_or_waits_for_its_cancel(
     course: tuple[ExchangeSettings, list[Event]],
 ) -> None:
@@ -214,7 +225,7 @@ def test_any_course_when_halted_then_every_open_order_of_the_target_ends_or_wait
 
 
 @settings(deadline=None, max_examples=150)
-@given(courses(), st.data())
+@given(courses(lines=(0.0,)), st.data())
 def test_any_course_when_it_crashes_anywhere_then_the_same_reports_as_without(
     course: tuple[ExchangeSettings, list[Event]], data: st.DataObject
 ) -> None:

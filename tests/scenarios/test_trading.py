@@ -169,6 +169,19 @@ def test_s1_6a_rejected_order_keeps_the_reason_and_moves_nothing() -> None:
     assert pipeline.audit().ok
 
 
+def test_reports_that_a_failed_line_holds_back_then_are_booked_whole_when_it_is_back() -> None:
+    pipeline = opened(config(params=script(BUY)), rules=ExchangeSettings(disconnect_rate=1.0))
+    pipeline.send(price("10:00:03", 10.0))
+    pipeline.send(price("10:00:06", 10.0))
+    assert pipeline.reports() == []
+    (waiting,) = pipeline.portfolio().open_orders.values()
+    assert (waiting.status, waiting.filled) == ("submitted", 0)
+    pipeline.clock("10:00:20")
+    assert [type(report) for report in pipeline.reports()] == [m.OrderAck, m.OrderFilled]
+    assert [position.volume for position in pipeline.snapshot().positions] == [waiting.volume]
+    assert pipeline.audit().ok
+
+
 def test_s1_7a_live_order_is_cancelled_by_command_and_its_part_is_kept() -> None:
     pipeline = bought_in_part()
     (order,) = pipeline.orders()

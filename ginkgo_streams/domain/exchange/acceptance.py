@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from ginkgo_streams.domain.events import BUY, SELL, UNIT, Order
 from ginkgo_streams.domain.exchange.book import CodeState, Entry
+from ginkgo_streams.domain.exchange.line import chosen
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings, per_million
 from ginkgo_streams.domain.market.profile import Profile
 
@@ -56,10 +55,7 @@ def _outside_cage(profile: Profile, order: Order, state: CodeState) -> Refusal |
 
 def _unlucky(settings: ExchangeSettings, order_id: str) -> bool:
     """Chosen by the order's id, so that it does not depend on what else happens."""
-    if settings.reject_rate == 0:
-        return False
-    digest = blake2b(f"{settings.seed}/{order_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % 1_000_000 < per_million(settings.reject_rate)
+    return chosen(settings.seed, order_id, per_million(settings.reject_rate))
 
 
 def _cny(units: int) -> str:

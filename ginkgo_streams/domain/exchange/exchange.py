@@ -41,6 +41,7 @@ from ginkgo_streams.domain.exchange import acceptance, matching
 from ginkgo_streams.domain.exchange.book import CodeState, Entry, decode_clock, decode_code, decode_entry, encode
 from ginkgo_streams.domain.exchange.codes import Codes
 from ginkgo_streams.domain.exchange.halts import Halts
+from ginkgo_streams.domain.exchange.line import Line
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings, per_million
 from ginkgo_streams.domain.halts import Halt
 from ginkgo_streams.domain.market.profile import Profile
@@ -94,6 +95,7 @@ class Exchange:
         self._settings = settings
         self._participation = None if settings.participation == inf else per_million(settings.participation)
         self._slippage = per_million(settings.slippage_rate)
+        self._line = Line(settings.seed, per_million(settings.disconnect_rate))
         self._orders: dict[str, Entry] = {}
         self._live: dict[str, dict[str, Entry]] = {}  # by code, those not closed
         self._codes = Codes(profile)
@@ -145,6 +147,7 @@ class Exchange:
 
     def reports(self) -> list[Report]:
         """Every report of every order remembered: after a recovery somebody may still wait for any of them."""
+        self._line.reset()
         entries = sorted(self._orders.values(), key=_age)
         return [report for entry in entries for report in entry.reports]
 
@@ -156,21 +159,21 @@ class Exchange:
         known = self._orders.get(order.order_id)
         if known is not None:
             changes.reports.extend(known.reports)
-            return changes
+            return self._through(changes)
         entry = Entry(order, self._profile.order_day(order.ts), order.ts + self._settings.ack_delay_ms)
         now = self._now(order.code)
         if self._too_old(entry.day, now):
             # Not kept: it is as old, and gets the same answer, whenever it comes again.
             message = f"the order is older than {self._settings.memory_days} trading days, for which orders are remembered"
             changes.reports.append(entry.report("rejected", entry.ready, "too_old", message))
-            return changes
+            return self._through(changes)
         self._keep(entry)
         if self._reject(entry, self.halts.refusal(order), entry.ready, changes):
             pass  # kept as any other, so that it gets the same answer when it comes again after the start
         elif self._settings.ack_delay_ms == 0 or now >= entry.ready:
             self._decide(entry, changes)
         self._changed(entry, changes)
-        return changes
+        return self._through(changes)
 
     def cancel(self, cancel: Cancel) -> ExchangeChanges:
         """Cancel what is left of an order, as soon as the exchange takes cancels and has acknowledged it.
@@ -187,7 +190,7 @@ class Exchange:
             entry.cancel = True
             self._cancel(entry, cancel.ts, changes)
             self._changed(entry, changes)
-        return changes
+        return self._through(changes)
 
     def halt(self, halt: Halt) -> ExchangeChanges:
         """The switch is thrown: from here on new orders of the target are refused, and all its open ones end, whichever the mode: those
@@ -210,7 +213,7 @@ class Exchange:
             seen.ended += 1
             self._changed(entry, changes)
         changes.dirty.append(HALTS)  # behind the orders: a halt that is durable is so with all that stood in front of it
-        return changes
+        return self._through(changes)
 
     def waiting(self) -> list[Order]:
         """Orders that a halt in force is to end and that are still open: the exchange takes no cancels at the moment."""
@@ -244,6 +247,8 @@ class Exchange:
             if fresh(f"o:{entry.order.order_id}") and self._attend(entry, self._clock, changes):
                 self._changed(entry, changes)
         self._forget(changes)
+        changes = self._through(changes)
+        changes.reports = self._line.back(self._clock) + changes.reports
         return changes
 
     def on_action(self, action: CorporateAction) -> ExchangeChanges:
@@ -261,14 +266,14 @@ class Exchange:
         knows all to be in session."""
         changes = ExchangeChanges()
         if fresh is always and len(quotes) >= MANY and not self._taken and self._at_once(quotes, changes):
-            return changes
+            return self._through(changes)
         columns: list[list[int]] = quotes.data.tolist()
         places = range(len(quotes)) if inside else np.flatnonzero(self._profile.open_mask(quotes.data[TS])).tolist()
         for at in places:
             code = quotes.codes[at]
             if fresh(f"c:{code}"):
                 self._update(code, [column[at] for column in columns], fresh, changes)
-        return changes
+        return self._through(changes)
 
     def _at_once(self, quotes: Quotes, changes: ExchangeChanges) -> bool:
         """`on_quotes` for many codes of one moment, where nothing is replayed: only codes with orders are looked at one by one. False,
@@ -398,6 +403,11 @@ class Exchange:
         return start >= entry.ready
 
     # ---- steps of an order ----
+
+    def _through(self, changes: ExchangeChanges) -> ExchangeChanges:
+        """With the reports that get through to their senders now."""
+        changes.reports = self._line.carry(changes.reports)
+        return changes
 
     def _attend(self, entry: Entry, ts: int, changes: ExchangeChanges) -> bool:
         """What time alone does to an order: late ack, close of its day, waiting cancel. Returns whether it changed."""

@@ -19,8 +19,11 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     reject_rate: float = 0.0
     """The part of orders refused at random (by seed and order id), so that tests provoke it."""
 
+    disconnect_rate: float = 0.0
+    """The part of reports at which the line to an order's sender fails, at random: they come later (see `line`)."""
+
     seed: int = 0
-    """Chooses which orders `reject_rate` hits."""
+    """Chooses which orders `reject_rate` hits, and which reports `disconnect_rate`."""
 
     ack_delay_ms: int = 0
     """Event time from the order's stamp to its acceptance; it cannot be filled before."""
@@ -29,7 +32,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Trading days for which a closed order is remembered, so that it is answered, not executed, when it comes again."""
 
     def __post_init__(self) -> None:
-        for name in ("participation", "slippage_rate", "reject_rate"):
+        for name in ("participation", "slippage_rate", "reject_rate", "disconnect_rate"):
             value = getattr(self, name)
             if not 0 <= value <= 1 and not (name == "participation" and value == inf):
                 raise ValueError(f"{name} is {value}: give a fraction between 0 and 1")

@@ -6,6 +6,7 @@ import pytest
 
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.exchange.book import BrokenOrder, Entry
+from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.market.profile import Fees
 from tests.unit.domain.exchange.floor import Floor, cancel, kinds, order
 
@@ -166,3 +167,21 @@ def test_cancel_when_stamped_before_the_last_fill_then_its_report_is_not_older_t
     (fill,) = floor.quote("10:00:03", 10.0)
     (report,) = floor.cancel(cancel(time="10:00:01"))
     assert report.ts == fill.ts
+
+
+def test_line_when_it_fails_at_every_report_then_they_come_ten_seconds_later_whole_and_in_order() -> None:
+    """Section 3, simulated exchange: the disconnect rate."""
+    floor = Floor(ExchangeSettings(disconnect_rate=1.0))
+    assert floor.submit(order(volume=1_000)) == []
+    assert floor.quote("10:00:03", 10.0) == []
+    assert floor.clock("10:00:09") == []
+    assert kinds(floor.clock("10:00:10")) == ["ack", "filled"]
+    assert floor.clock("10:00:30") == []
+
+
+def test_line_when_the_exchange_is_taken_over_then_all_reports_are_given_again_and_nothing_waits() -> None:
+    floor = Floor(ExchangeSettings(disconnect_rate=1.0))
+    floor.submit(order())
+    floor.quote("10:00:03", 10.0)
+    assert kinds(floor.exchange.reports()) == ["ack", "filled"]
+    assert floor.clock("10:00:30") == []

@@ -25,7 +25,7 @@ ROWS = (
 )  # fmt: skip
 STATEMENTS = (
     "a market order fills at ask or bid", "slippage", "participation", "rejected with the reason", "suspended code", "at limit up",
-    "at limit down", "one-price limit day", "day orders expire at the close", "acknowledgement delay", "reject rate",
+    "at limit down", "one-price limit day", "day orders expire at the close", "acknowledgement delay", "reject rate", "disconnect rate",
     "deterministic under a seed",
 )  # fmt: skip
 """Of the simulated exchange, words of each."""
