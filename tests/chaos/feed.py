@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
+from ginkgo_streams.domain.admission import MAX_AHEAD
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.feeds.publisher import Publisher
 from ginkgo_streams.feeds.simulation import SimulationSettings, Start, simulate
 from ginkgo_streams.feeds.step import Step
 
-STEPS_PER_SECOND = 5.0
-STEP_MS = 40_000
-"""Of the market, in each step: a trading day takes 72 s, so that what was bought can be sold in the same run."""
+STEPS_PER_SECOND = 10.0
+STEP_MS = MAX_AHEAD
+"""Of the market, in each step: prices further ahead of the ones before are refused as of the future. A trading day takes five minutes, so
+that what was bought can be sold in the same run."""
 
+BREAK_S = 1.5
+"""At noon and overnight: longer than the second in which the router sends a slot one clock, so that it is there before the prices."""
 
 STOP_S = 60.0
 """How long what was sent may take to be acknowledged."""
@@ -27,7 +31,7 @@ class Feed:
 
     def __init__(self, bootstrap: str, profile: Profile, prices: dict[str, float], seed: int) -> None:
         options = SimulationSettings(
-            initial_prices=prices, seed=seed, ticks_per_second=STEPS_PER_SECOND, event_step_ms=STEP_MS, session_break_s=0.3
+            initial_prices=prices, seed=seed, ticks_per_second=STEPS_PER_SECOND, event_step_ms=STEP_MS, session_break_s=BREAK_S
         )
         # Not today: no command, dated by the wall, may be of a later day than a price.
         day = profile.next_trading_day(datetime.now(UTC).date().toordinal() + 1)

@@ -39,10 +39,9 @@ from .system import Defect, System
 
 REPO = Path(__file__).resolve().parents[2]
 PORTFOLIOS = 30
-CODES_EACH = 6
-PROBABILITY = 0.02
-"""Of a signal at an update. A code is bought once a day and sold on another (T+1); this spreads it over the 360 updates of a day, so that
-there are some orders a second at any time."""
+CODES_EACH = 3
+PROBABILITY = 0.01
+"""Of a signal at an update: some orders a second over all portfolios."""
 SIZER = {"sizer_id": "fixed_amount_sizer_uuid", "params": {"amount": 30_000}}
 CASH = Decimal(20_000_000)
 READY_S = 240.0
