@@ -69,12 +69,12 @@ async def keep_copies(app: Any, cluster: Cluster, runner: Runner) -> None:
     try:
         while True:
             await asyncio.sleep(COPIES_S)
-            generation, copied = internals.generation(app), runner.copied()
-            if copied is None or app.rebalancing:
+            generation = internals.generation(app)
+            if told == generation or app.rebalancing or (copied := runner.copied()) is None:
                 continue
             app.assignor.warm = copied
             wanted = internals.standby_partitions(app, runner.tables[0].changelog_topic_name)
-            if told != generation and wanted and wanted <= copied and await _tell(app, cluster, generation):
+            if wanted and wanted <= copied and await _tell(app, cluster, generation):
                 told = generation
     except Exception as error:
         die("watching over the standby copies", error)

@@ -6,7 +6,7 @@ Market rules that an exchange would hold against it do not count.
 from __future__ import annotations
 
 from ginkgo_streams.backtest.machine import Machine
-from ginkgo_streams.domain import ids, ledger
+from ginkgo_streams.domain import ids, ledger, pricing
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.exchange.book import Entry
 from ginkgo_streams.domain.orders import OpenOrder
@@ -36,8 +36,7 @@ def _close(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
     position, price = portfolio.ledger.positions[code], machine.price(code)
     volume, direction = position.volume, BUY if position.short else SELL
     day = machine.profile.trading_day(ts)
-    fees = machine.profile.fees(direction, volume * price, day, code)
-    if direction == SELL and portfolio.ledger.cash + volume * price < fees.total:
+    if direction == SELL and not pricing.brings_its_fees(machine.profile, code, price, volume, day, portfolio.ledger.cash):
         return
     portfolio.order_count += 1
     order = OpenOrder(
@@ -50,4 +49,4 @@ def _close(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
     machine.made(portfolio, order)
     entry = Entry(order.submission(portfolio.portfolio_id), day, ts)
     machine.deliver(entry.report("ack", ts))
-    machine.deliver(entry.fill(volume, price, fees, (ts, 0)))
+    machine.deliver(entry.fill(volume, price, machine.profile.fees(direction, volume * price, day, code), (ts, 0)))

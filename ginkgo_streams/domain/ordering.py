@@ -107,10 +107,9 @@ def _budget(profile: Profile, account: Account, kit: Kit, proposal: Proposal, vo
 
 
 def _brings_its_fees(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> bool:
-    """Whether a sale brings its fees, or the free cash covers what they are more: of a few shares the minimum commission may be. A market
-    order may fill at any price; half of the last one is reckoned with."""
-    amount = volume * (max(proposal.price // 2, 1) if profile.market_orders else proposal.limit)
-    return account.cash + amount >= profile.fees(SELL, amount, day, proposal.code).total
+    """Whether a sale can be paid for (see `pricing`). A market order may fill at any price; half of the last one is reckoned with."""
+    price = max(proposal.price // 2, 1) if profile.market_orders else proposal.limit
+    return pricing.brings_its_fees(profile, proposal.code, price, volume, day, account.cash)
 
 
 def _closing_budget(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ginkgo_streams.domain.events import BUY
+from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.market.profile import Profile
 
 REACH = 101
@@ -40,3 +40,10 @@ def affordable(
         # a share less saves its limit and its part of the fees, which is less than another limit: this never gives up too much
         volume = profile.lot_down(code, BUY, volume - max(over // (2 * limit), 1), 0)
     return 0
+
+
+def brings_its_fees(profile: Profile, code: str, price: int, volume: int, day: int, cash: int) -> bool:
+    """Whether a sale at a price (units) brings its fees, or the free cash covers what they are more: of a few shares the minimum
+    commission may be."""
+    amount = price * volume
+    return cash + amount >= profile.fees(SELL, amount, day, code).total

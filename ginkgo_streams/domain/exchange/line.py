@@ -5,7 +5,6 @@ Nothing of it has to be kept: after a recovery all reports of all orders are giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import blake2b
 
 from ginkgo_streams.domain.events import Report
@@ -29,10 +28,10 @@ class Line:
         self._seed, self._rate = seed, per_million
         self._held: dict[str, tuple[int, list[Report]]] = {}  # by order: when the line is back (ms), and what waits for it
 
-    def carry(self, reports: Iterable[Report]) -> list[Report]:
+    def carry(self, reports: list[Report]) -> list[Report]:
         """Those that get through now."""
         if not self._rate:
-            return list(reports)
+            return reports
         through = []
         for report in reports:
             if (held := self._held.get(report.order_id)) is not None:
