@@ -36,7 +36,7 @@ def _close(machine: Machine, portfolio: Portfolio, code: str, ts: int) -> None:
     position, price = portfolio.ledger.positions[code], machine.price(code)
     volume, direction = position.volume, BUY if position.short else SELL
     day = machine.profile.trading_day(ts)
-    if direction == SELL and not pricing.brings_its_fees(machine.profile, code, price, volume, day, portfolio.ledger.cash):
+    if direction == SELL and pricing.sale_cost(machine.profile, code, price, volume, day) > portfolio.ledger.cash:
         return
     portfolio.order_count += 1
     order = OpenOrder(

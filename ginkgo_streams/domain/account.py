@@ -122,8 +122,6 @@ class Account:
 
     def committed_total(self) -> int:
         """Positions, long and short, and cash frozen by open orders that add to them, of all codes."""
-        if not self._profile.short_selling:
-            return self.positions_value() + self._portfolio.ledger.frozen
         opening = sum(order.frozen for order in self._portfolio.open_orders.values() if order.opens)
         return sum(abs(self.market_value(code)) for code in self._portfolio.ledger.positions) + opening
 

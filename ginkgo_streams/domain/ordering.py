@@ -63,13 +63,14 @@ def make_order(market: Market, portfolio: Portfolio, kit: Kit, signal: Signal, n
         volume = _lot_down(market.profile, account, proposal, min(volume, account.available(signal.code)))
         if proposal.short:
             budget, volume = _closing_budget(market.profile, account, proposal, volume, day)
-        elif volume and not _brings_its_fees(market.profile, account, proposal, volume, day):
-            drop("fees")
-            return
     if volume == 0:
         drop("cash" if signal.direction == BUY or proposal.short else "available")
         return
-    _emit(market.profile, portfolio, signal, proposal, volume, budget, day, name, changes)
+    frozen = budget or _cost(market.profile, proposal, volume, day)
+    if frozen > account.cash:  # only a sale comes here with more than there is
+        drop("fees")
+        return
+    _emit(market.profile, portfolio, signal, proposal, volume, budget, frozen, day, name, changes)
     if forced:
         verb = "buys back" if proposal.short else "sells"
         changes.alerts.append(_triggered(portfolio, signal, name, f"{verb} {volume} {signal.code}: {signal.reason}"))
@@ -106,10 +107,12 @@ def _budget(profile: Profile, account: Account, kit: Kit, proposal: Proposal, vo
     return min(cash, pricing.buy_cost(profile, proposal.code, proposal.price * 3 // 2, volume, day)), volume
 
 
-def _brings_its_fees(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> bool:
-    """Whether a sale can be paid for (see `pricing`). A market order may fill at any price; half of the last one is reckoned with."""
+def _cost(profile: Profile, proposal: Proposal, volume: int, day: int) -> int:
+    """Cash that an order without a budget may need. A sale at the market may fill at any price; half of the last one is reckoned with."""
+    if proposal.direction == BUY:
+        return pricing.buy_cost(profile, proposal.code, proposal.limit, volume, day)
     price = max(proposal.price // 2, 1) if profile.market_orders else proposal.limit
-    return pricing.brings_its_fees(profile, proposal.code, price, volume, day, account.cash)
+    return pricing.sale_cost(profile, proposal.code, price, volume, day)
 
 
 def _closing_budget(profile: Profile, account: Account, proposal: Proposal, volume: int, day: int) -> tuple[int, int]:
@@ -177,15 +180,14 @@ def _risked(
 
 
 def _emit(
-    profile: Profile, portfolio: Portfolio, signal: Signal, proposal: Proposal, volume: int, budget: int, day: int, name: str,
-    changes: Changes,
+    profile: Profile, portfolio: Portfolio, signal: Signal, proposal: Proposal, volume: int, budget: int, frozen: int, day: int,
+    name: str, changes: Changes,
 ) -> None:  # fmt: skip
     limit = 0 if profile.market_orders else proposal.limit
     portfolio.order_count += 1
     order = OpenOrder(
         order_id=ids.order_id(portfolio.portfolio_id, portfolio.order_count), code=signal.code, direction=signal.direction, volume=volume,
-        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day, budget=budget, short=proposal.short,
-        frozen=budget or (pricing.buy_cost(profile, signal.code, limit, volume, day) if signal.direction == BUY else 0),
+        limit=limit, ts=signal.ts, reason=f"{name}: {signal.reason}", day=day, budget=budget, short=proposal.short, frozen=frozen,
     )  # fmt: skip
     ledger.freeze(portfolio.ledger, order)
     portfolio.open_orders[order.order_id] = order

@@ -42,8 +42,8 @@ def affordable(
     return 0
 
 
-def brings_its_fees(profile: Profile, code: str, price: int, volume: int, day: int, cash: int) -> bool:
-    """Whether a sale at a price (units) brings its fees, or the free cash covers what they are more: of a few shares the minimum
-    commission may be."""
+def sale_cost(profile: Profile, code: str, price: int, volume: int, day: int) -> int:
+    """Cash that selling volume at a price (units) takes beyond what it brings; 0 but for a few shares, where the minimum commission is more
+    than they are worth."""
     amount = price * volume
-    return cash + amount >= profile.fees(SELL, amount, day, code).total
+    return max(profile.fees(SELL, amount, day, code).total - amount, 0)

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ginkgo_streams.backtest.machine import Machine, RunFailed
@@ -63,6 +63,7 @@ def exposure(machine: Machine, portfolio: Portfolio) -> tuple[int, int]:
     st.integers(0, 10**6), st.sampled_from(SIZERS), st.sampled_from(RISKS), st.sampled_from([inf, 0.5]), st.sampled_from([0.02, 0.1]),
     st.sampled_from([(Fraction(0), 0), (Fraction(1, 1000), 50_000)]),
 )  # fmt: skip
+@example(1_000_000, SIZERS[0], RISKS[0], inf, 0.02, (Fraction(1, 1000), 50_000))  # the sale of a few shares beside buys that take all cash
 def test_books_when_signals_are_random_and_short_selling_is_on_then_they_add_up_and_exposure_is_covered(
     seed: int, sizer: tuple[str, dict[str, Any]], risks: list[dict[str, Any]], participation: float, spread: float,
     fees: tuple[Fraction, int],

@@ -162,6 +162,16 @@ def test_generic_sale_when_it_does_not_bring_its_fees_and_no_cash_covers_them_th
     assert [(p.code, p.volume) for p in outcome(plan(path, config, market, cash=7, finalize=True)).positions] == [("X", 1)]
 
 
+def test_generic_sale_when_a_buy_of_the_same_moment_takes_the_cash_then_what_its_fees_are_more_is_set_aside_before(tmp_path: Path) -> None:
+    for code, price in (("X", 2.0), ("Y", 86.0)):
+        write(tmp_path / f"{code}.csv", [flat(price)] * 4, days(4))
+    config = by_date({"2026-01-05": "buy X", "2026-01-06": "sell X, buy Y"}, sized={"volume": 1})
+    # 93 are left behind the first buy: enough for Y (86 and 5), or for the sale (it may cost 4 at half the price), not for both
+    result = outcome(plan(tmp_path, config, generic(minimum_commission=50_000), cash=100))
+    assert [(trade.side, trade.code) for trade in result.trades] == [("BUY", "X"), ("SELL", "X")]
+    assert (result.final_cash, result.refusals) == (90, {"cash": 1})
+
+
 def test_generic_sale_when_a_part_would_not_bring_its_fees_then_it_waits_for_more(tmp_path: Path) -> None:
     path = write(tmp_path / "X.csv", [flat(2.0), flat(2.0, 2_000), flat(2.0, 2), flat(2.0, 2_000), flat(2.0)], days(5))
     market = generic(minimum_commission=50_000)
