@@ -15,8 +15,8 @@ End = Literal["filled", "rejected", "cancelled", "expired"]
 class OpenOrder(msgspec.Struct, omit_defaults=True):
     """An order that may still fill. Money in units, volumes in shares, `ts` and `cancel_ts` ms (0: no cancel asked).
 
-    frozen: cash set aside for the rest of a buy or of a short sale, or for what a sale's fees are more than it brings. amount, commission: of its fills so far. day: the trading day it is
-    good for.
+    frozen: cash set aside for the rest of a buy or of a short sale, or for what the fees of a sale are more than it brings.
+    amount, commission: of its fills so far. day: the trading day it is good for.
     asked: the `report_seq` that was missing and asked for again. disputed: a report of it could not be true.
     budget: see `events.Order`; such an order has the volume that it fills with once it has filled.
     short: of a short position: a sell that opens it or adds to it, a buy that closes it.
