@@ -82,9 +82,9 @@ def one_code_free(count: int) -> Figures:
 
 
 def _one_code(count: int, profile: Any, rules: Any) -> Figures:
-    from ginkgo_streams.backtest.load import frame_bars
     from ginkgo_streams.backtest.result import results
     from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
+    from ginkgo_streams.bars.load import frame_bars
 
     bars = frame_bars({"000001.SZ": minute_frame(count)}, profile)
     config = {"strategy": {"name": "TrendFollowStrategy"}, "sizer": {"name": "FixedVolumeSizer", "params": {"volume": 1_000}}}
@@ -181,9 +181,9 @@ def daily_matrix(codes: int, days: int) -> tuple[list[str], np.typing.NDArray[np
 
 def many_codes(codes: int, days: int) -> Figures:
     """Ours: daily bars of many codes, one portfolio that holds those that have risen most, all rules of CN."""
-    from ginkgo_streams.backtest.bars import Bars
     from ginkgo_streams.backtest.result import results
     from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
+    from ginkgo_streams.bars.columns import Bars
     from ginkgo_streams.domain import events as e
     from ginkgo_streams.domain.exchange.settings import ExchangeSettings
     from ginkgo_streams.domain.market.cn import cn
@@ -238,9 +238,9 @@ def many_codes_pandas(codes: int, days: int) -> Figures:
 
 def sweep_of(jobs: int, bars: int, sets: int) -> Figures:
     """Ours: parameter sets over one code of minute bars, on so many cores. The count is of sets."""
-    from ginkgo_streams.backtest.load import frame_bars
     from ginkgo_streams.backtest.run import Plan, PortfolioSpec
     from ginkgo_streams.backtest.sweep import sweep
+    from ginkgo_streams.bars.load import frame_bars
     from ginkgo_streams.domain.exchange.settings import ExchangeSettings
     from ginkgo_streams.domain.market.cn import cn
     from ginkgo_streams.sessions import trading_calendar

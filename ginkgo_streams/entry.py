@@ -26,9 +26,9 @@ def livecore() -> faust.App:
 
 
 def _built(build: Callable[[Settings], faust.App], role: Role) -> faust.App:
-    from ginkgo_streams.apps.exchange_rules import NoBrokerAdapter
+    from ginkgo_streams.apps.unfit import Unfit
 
     try:
         return build(load_settings(role=role))
-    except (ConfigErrors, NoBrokerAdapter) as error:
+    except (ConfigErrors, Unfit) as error:
         raise SystemExit(f"[ERROR] {error}") from None

@@ -23,6 +23,9 @@ Code = Annotated[str, msgspec.Meta(pattern=r"^\d{6}\.(SZ|SH|BJ)$")]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Interval = Literal["tick", "1m", "5m", "1d"]
+INTERVALS: dict[Interval, int] = {"tick": 0, "1m": 60_000, "5m": 300_000, "1d": 86_400_000}
+"""How long they are, ms."""
 
 
 class BadMessage(ValueError):
@@ -93,10 +96,7 @@ class PriceUpdate(Message, tag="price_update", kw_only=True, omit_defaults=True)
     bid_volume: Natural | None = None
     ask_volume: Natural | None = None
     seq: Natural | None = None
-    interval: Literal["tick", "1m", "5m", "1d"] = "tick"
-
-
-INTERVALS = {"tick": 0, "1m": 60_000, "5m": 300_000, "1d": 86_400_000}
+    interval: Interval = "tick"
 
 
 class ClockTick(Message, tag="clock", kw_only=True):

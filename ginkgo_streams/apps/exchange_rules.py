@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.apps.unfit import Unfit
 from ginkgo_streams.config import Settings
 from ginkgo_streams.config.schema import SimulationBroker
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
@@ -13,18 +14,14 @@ from ginkgo_streams.messages import units
 from ginkgo_streams.sessions import trading_calendar
 
 
-class NoBrokerAdapter(Exception):
-    """The configured broker has no adapter yet."""
-
-
 def broker_of(settings: Settings) -> SimulationBroker:
-    """The broker that livecore.broker_type names. Raises NoBrokerAdapter."""
+    """The broker that livecore.broker_type names. Raises Unfit."""
     name = settings.livecore.broker_type
     broker = settings.all_brokers.get(name)
     if broker is None:
-        raise NoBrokerAdapter(f"broker {name!r} is not in brokers.yml; there are: {', '.join(sorted(settings.all_brokers))}")
+        raise Unfit(f"broker {name!r} is not in brokers.yml; there are: {', '.join(sorted(settings.all_brokers))}")
     if not isinstance(broker, SimulationBroker):
-        raise NoBrokerAdapter(
+        raise Unfit(
             f"broker {name!r} is of type real ({broker.broker_name}): no adapter for it is installed; use a broker of type simulation"
         )
     return broker

@@ -7,12 +7,14 @@ import datetime
 import logging
 from collections.abc import Iterator
 
+from ginkgo_streams.apps.unfit import Unfit
+from ginkgo_streams.bars.columns import BadBars, Bars
 from ginkgo_streams.config import Settings
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.engine.fatal import die
 from ginkgo_streams.feeds.position import Position, read_position
 from ginkgo_streams.feeds.publisher import Publisher
-from ginkgo_streams.feeds.replay import replay
+from ginkgo_streams.feeds.replay import replay, replayable
 from ginkgo_streams.feeds.simulation import SimulationSettings, Start, simulate
 from ginkgo_streams.feeds.step import Step
 
@@ -26,7 +28,9 @@ class FeedRunner:
     """Runs at most one feed in this process; started by the owner of market partition 0."""
 
     def __init__(self, settings: Settings, profile: Profile) -> None:
+        """Raises Unfit where there is nothing to replay in the files."""
         self.settings, self.profile = settings, profile
+        self._bars = _bars(settings, profile) if settings.livecore.data_source == "replay" else None
         self._publisher: Publisher | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -65,8 +69,8 @@ class FeedRunner:
     def _steps(self, position: Position) -> Iterator[Step]:
         core = self.settings.livecore
         if core.data_source == "replay":
-            code = core.codes[0] if len(core.codes) == 1 else None
-            return replay(core.file, speed=core.speed or 0.0, code=code, after_ms=position.complete_ms)
+            assert self._bars is not None
+            return replay(self._bars, speed=core.speed or 0.0, after_ms=position.complete_ms)
         prices = {code: float(price) for code, price in self.settings.sources.simulation.initial_prices.items()}
         if not prices and not core.codes:
             log.info("data_sources.yml names no initial_prices: simulating %s", ", ".join(DEFAULT_PRICES))
@@ -77,3 +81,19 @@ class FeedRunner:
         today = datetime.datetime.now(datetime.UTC).date().toordinal()
         first = today if self.profile.is_trading_day(today) else self.profile.next_trading_day(today)
         return simulate(options, Start(first, position.newest_ms, position.last), self.profile)
+
+
+def _bars(settings: Settings, profile: Profile) -> Bars:
+    """What a replay publishes. Raises Unfit."""
+    from ginkgo_streams.bars.load import Source, load_bars  # pandas, which a livecore that replays nothing does without
+
+    files, codes = settings.livecore.file, settings.livecore.codes
+    one = len(codes) == len(files) == 1 and files[0].is_file()
+    try:
+        bars = load_bars(Source(bars=files, code=codes[0] if one else None), profile)
+        chosen = replayable(bars, codes)
+    except BadBars as error:
+        raise Unfit(str(error)) from error
+    for warning in bars.warnings:
+        log.warning("%s", warning)
+    return chosen

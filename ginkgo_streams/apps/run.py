@@ -6,9 +6,9 @@ import logging
 import sys
 from collections.abc import Callable
 
-from ginkgo_streams.apps.exchange_rules import NoBrokerAdapter
 from ginkgo_streams.apps.livecore import livecore_app
 from ginkgo_streams.apps.node import node_app
+from ginkgo_streams.apps.unfit import Unfit
 from ginkgo_streams.config import Settings
 from ginkgo_streams.engine.app import EngineApp, run
 
@@ -37,6 +37,6 @@ def _run(build: Callable[[Settings], EngineApp], settings: Settings) -> int:
     set_up_logging()
     try:
         return run(build(settings))
-    except NoBrokerAdapter as error:
+    except Unfit as error:
         logging.getLogger("ginkgo").error("%s", error)
         return 1

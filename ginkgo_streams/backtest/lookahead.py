@@ -8,9 +8,9 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from ginkgo_streams.backtest.bars import Bars
 from ginkgo_streams.backtest.result import OrderResult, results
 from ginkgo_streams.backtest.run import Plan, run
+from ginkgo_streams.bars.columns import Bars
 from ginkgo_streams.domain.events import CLOSE, HIGH, LOW, OPEN, PREV_CLOSE, PRICE, TS
 from ginkgo_streams.messages import iso
 

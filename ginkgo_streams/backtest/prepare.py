@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -10,8 +10,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from ginkgo_streams.backtest.load import Source, load_bars
 from ginkgo_streams.backtest.run import BadPortfolio, Plan, PortfolioSpec, check_spec
+from ginkgo_streams.bars.load import Source, load_bars
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings
 from ginkgo_streams.domain.market.cn import cn
 from ginkgo_streams.domain.market.generic import generic
@@ -42,7 +42,7 @@ class Fees:
 class Request:
     """A backtest as a user asks for it."""
 
-    bars: Path
+    bars: Path | Sequence[Path]
     spec: PortfolioSpec
     market: MarketName = "CN"
     fees: Fees = field(default_factory=Fees)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ginkgo_streams.backtest.bars import Bars
 from ginkgo_streams.backtest.finalize import close_positions
 from ginkgo_streams.backtest.machine import Machine
 from ginkgo_streams.backtest.stretches import stretches
+from ginkgo_streams.bars.columns import Bars
 from ginkgo_streams.domain.config import BadConfig, build
 from ginkgo_streams.domain.events import TS
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ginkgo_streams.backtest.bars import BadBars
 from ginkgo_streams.backtest.run import PortfolioSpec
+from ginkgo_streams.bars.columns import BadBars
 from ginkgo_streams.config import load_settings
 from ginkgo_streams.local.home import home
 from ginkgo_streams.portfolios.read import portfolio_row
@@ -18,12 +18,12 @@ def stored_spec(portfolio_id: str, initial_cash: str | None) -> PortfolioSpec:
     return PortfolioSpec(row.uuid, row.name, str(row.initial_cash.normalize()) if initial_cash is None else initial_cash, row.config)
 
 
-def stored_bars() -> Path:
-    """Where bars are when none are named: the file that livecore replays, else the folder bars in the home folder. Raises BadBars."""
+def stored_bars() -> list[Path]:
+    """Where bars are when none are named: what livecore replays, else the folder bars in the home folder. Raises BadBars."""
     files = load_settings().livecore.file
-    if len(files) == 1 and files[0].exists():
-        return files[0]
+    if files and all(file.exists() for file in files):
+        return files
     folder = home() / "bars"
     if not folder.is_dir():
         raise BadBars(f"there are no bars: name them with --bars, or put CSV or Parquet files into {folder}")
-    return folder
+    return [folder]

@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ginkgo_streams.backtest.bars import Bars
+from ginkgo_streams.bars.columns import Bars
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain import memos
 from ginkgo_streams.domain.component import Foreseeing, ForeseeingForce, ForeseeingWatch

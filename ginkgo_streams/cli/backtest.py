@@ -100,13 +100,14 @@ def _request(
 
         assert portfolio_id is not None
         spec = stored_spec(portfolio_id, initial_cash)
-    if bars is None:
+    files = [bars] if bars is not None else []
+    if not files:
         from ginkgo_streams.backtest.stored import stored_bars
 
-        bars = stored_bars()
+        files = stored_bars()
     fees = Fees(commission_rate=commission_rate, min_commission=min_commission, slippage_rate=slippage, participation=participation)
     return Request(
-        bars=bars, spec=spec, market="CN" if market == "CN" else "GENERIC", fees=fees, start=start.date() if start else None,
+        bars=files, spec=spec, market="CN" if market == "CN" else "GENERIC", fees=fees, start=start.date() if start else None,
         end=end.date() if end else None, actions=actions, code=code, stamp="end" if bar_time == "end" else "start", finalize=finalize,
         short_selling=short, registry=installed(),
     )  # fmt: skip

@@ -66,7 +66,7 @@ def start_livecore(
         typer.Option(help="Where prices come from; none: from producers of your own on the market data topic."),
     ] = None,
     broker_type: Annotated[str | None, typer.Option(help="Name of a broker in brokers.yml; simulation is always there.")] = None,
-    file: Annotated[list[Path] | None, typer.Option(help="CSV of bars to replay, may be given more than once.")] = None,
+    file: Annotated[list[Path] | None, typer.Option(help="Bars to replay: CSV, Parquet or a folder; may be given more than once.")] = None,
     speed: Annotated[
         float | None,
         typer.Option(help="Replay: event seconds per second, 0 as fast as it goes. Simulation: updates of each code a second."),

@@ -26,8 +26,8 @@ def livecore_problems(settings: Settings, sources: Sequence[Source]) -> list[Pro
             return [Problem(place, "livecore.file", None, "missing, and the data source replay needs it (--file)")]
         place = origin(("livecore", "file"), sources)
         return [
-            Problem(place, "livecore.file", repr(str(path)), "there is no such file, expected a CSV of bars")
+            Problem(place, "livecore.file", repr(str(path)), "there is no such file, expected bars as CSV or Parquet, or a folder of them")
             for path in chosen.file
-            if not path.is_file()
+            if not path.exists()
         ]
     return []

@@ -237,8 +237,8 @@ Broker = Annotated[SimulationBroker | RealBroker, Field(discriminator="type")]
 class LivecoreSettings(_Section):
     """What livecore runs: a feed ("none": prices come from other producers on the market data topic) and a broker.
 
-    file: bars to replay. speed: event seconds per wall second, 0 as fast as it goes (replay); updates of each code per wall
-    second (simulation). codes: the codes to feed, empty for all that the source has. broker_type: a name in brokers.yml.
+    file: bars to replay (CSV, Parquet, folders). speed: event seconds per wall second, 0 as fast as it goes (replay); updates of each
+    code per wall second (simulation). codes: the codes to feed, empty for all that the source has. broker_type: a name in brokers.yml.
     """
 
     data_source: Literal["simulation", "replay", "tushare", "none"] = "simulation"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ginkgo_streams import messages as m
+from ginkgo_streams.bars.load import Source, load_bars
 from ginkgo_streams.domain.market.cn import cn
 from ginkgo_streams.feeds.replay import replay
 from ginkgo_streams.sessions import trading_calendar
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(not BARS.exists(), reason=f"there are no bars at
 def run() -> Pipeline:
     """Every bar of the file in lockstep: the next one comes when nothing is on its way any more."""
     pipeline = Pipeline(profile=cn(trading_calendar()))
-    steps = list(replay([BARS]))
+    steps = list(replay(load_bars(Source(bars=BARS), cn(trading_calendar()))))
     risks = [("PositionRatioRisk", {"max_position_ratio": 0.9, "max_total_position_ratio": 0.9})]
     sizer = {"name": "FixedAmountSizer", "params": {"amount": 50_000}}
     pipeline.create(config(*TREND, risks=risks, sizer=sizer, codes=[CODE]), time="2015-01-05T09:00:00")

@@ -10,9 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ginkgo_streams.backtest.bars import Bars
 from ginkgo_streams.backtest.result import Result, refusals_by_reason
 from ginkgo_streams.backtest.statistics import drawdowns
+from ginkgo_streams.bars.columns import Bars
 from ginkgo_streams.domain.events import CLOSE, TS, UNIT
 
 BLUE, RED, GREEN, GREY = "#2f6fb0", "#c0392b", "#2e8b57", "#8a8f98"

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ginkgo_streams.backtest.bars import Bars
 from ginkgo_streams.backtest.report import charts
 from ginkgo_streams.backtest.result import Result
 from ginkgo_streams.backtest.words import statistics_rows
+from ginkgo_streams.bars.columns import Bars
 
 ROWS = 2_000
 """Trades that the page lists; the JSON has all of them."""

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ginkgo_streams.backtest.load import Source, load_bars
 from ginkgo_streams.backtest.result import Result, results
 from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run
+from ginkgo_streams.bars.load import Source, load_bars
 from ginkgo_streams.domain.component import Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings

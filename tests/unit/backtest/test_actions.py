@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ginkgo_streams.backtest.bars import BadBars
+from ginkgo_streams.bars.columns import BadBars
 from ginkgo_streams.domain.events import CorporateAction
 from tests.unit.backtest.samples import CN, days, flat, outcome, plan, portfolio, write
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ginkgo_streams.backtest.compare import compare
-from ginkgo_streams.backtest.load import Source, load_bars
 from ginkgo_streams.backtest.machine import RunFailed
 from ginkgo_streams.backtest.prepare import Fees, NoShortSelling, market
 from ginkgo_streams.backtest.report.page import page
 from ginkgo_streams.backtest.result import Result, encode_result, read_result, results
 from ginkgo_streams.backtest.run import Plan, PortfolioSpec, run, trading_days
 from ginkgo_streams.backtest.stretches import stretches
+from ginkgo_streams.bars.load import Source, load_bars
 from ginkgo_streams.domain.component import Kind, Signal
 from ginkgo_streams.domain.events import BUY, SELL, TS
 from ginkgo_streams.domain.exchange.settings import ExchangeSettings

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from ginkgo_streams.backtest.load import frame_bars
 from ginkgo_streams.backtest.result import Result
 from ginkgo_streams.backtest.run import Plan, PortfolioSpec
+from ginkgo_streams.bars.load import frame_bars
 from ginkgo_streams.domain.component import Kind, Signal
 from ginkgo_streams.domain.events import BUY
 from ginkgo_streams.domain.market.cn import cn

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ginkgo_streams.backtest import actions as corporate
-from ginkgo_streams.backtest.bars import BadBars, Bars, joined
-from ginkgo_streams.backtest.gaps import gap_warnings
-from ginkgo_streams.backtest.table import ALIASES, LOT, Table, read_table
+from ginkgo_streams.bars import actions as corporate
+from ginkgo_streams.bars.columns import BadBars, Bars, joined
+from ginkgo_streams.bars.gaps import gap_warnings
+from ginkgo_streams.bars.table import ALIASES, LOT, Table, read_table
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain.market.profile import Profile
 from ginkgo_streams.domain.market.sessions import DAY_MS, EPOCH_DAY
@@ -30,23 +30,33 @@ FOUR_DECIMALS = 1e-4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where bars come from. bars: a file, or a folder of which all CSV and Parquet files are read; code: of a file that names none;
+    """Where bars come from. bars: files, and folders of which all CSV and Parquet files are read; code: of a file that names none;
     start, end: first and last date, None for all there is; actions: a file of dividends and splits; stamp: whether the times
     in a file are those at which bars end or start (days have no such difference)."""
 
-    bars: Path
+    bars: Path | Sequence[Path]
     code: str | None = None
     start: date | None = None
     end: date | None = None
     actions: Path | None = None
     stamp: Literal["end", "start"] = "end"
 
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files and folders."""
+        return [self.bars] if isinstance(self.bars, Path) else self.bars
+
+    @property
+    def named(self) -> str:
+        """They as text."""
+        return ", ".join(map(str, self.paths))
+
 
 def load_bars(source: Source, profile: Profile) -> Bars:
     """The bars of a source, by the calendar of the market. Raises BadBars."""
-    files = _files(source.bars)
+    files = [file for path in source.paths for file in _files(path)]
     if source.code is not None and len(files) > 1:
-        raise BadBars(f"{source.bars}: has {len(files)} files, so that code {source.code!r} cannot be that of all; leave the code out")
+        raise BadBars(f"{source.named}: has {len(files)} files, so that code {source.code!r} cannot be that of all; leave the code out")
     parts: list[_Part] = []
     for path in files:
         parts += _parts(read_table(path, NEEDED, "bars"), source, profile)
@@ -81,7 +91,7 @@ def _in_range(bars: Bars, source: Source, profile: Profile) -> Bars:
         mask &= of_bar <= source.end.toordinal()
     if not mask.any():
         first, last = (date.fromordinal(int(day)) for day in (of_bar.min(), of_bar.max()))
-        raise BadBars(f"{source.bars}: has no bar from {source.start or first} to {source.end or last}; it has {first} to {last}")
+        raise BadBars(f"{source.named}: has no bar from {source.start or first} to {source.end or last}; it has {first} to {last}")
     return bars.select(mask)
 
 

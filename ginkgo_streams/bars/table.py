@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ginkgo_streams.backtest.bars import BadBars
+from ginkgo_streams.bars.columns import BadBars
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "code": ("ts_code", "code", "symbol", "ticker"),

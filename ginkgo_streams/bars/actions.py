@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ginkgo_streams.backtest.bars import BadBars
-from ginkgo_streams.backtest.table import read_table
+from ginkgo_streams.bars.columns import BadBars
+from ginkgo_streams.bars.table import read_table
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain.events import PER, CorporateAction
 from ginkgo_streams.domain.market.profile import Profile

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ginkgo_streams.backtest.bars import BadBars, Bars
-from ginkgo_streams.backtest.load import Source, load_bars
+from ginkgo_streams.bars.columns import BadBars, Bars
+from ginkgo_streams.bars.load import Source, load_bars
 from ginkgo_streams.domain import events as e
 from ginkgo_streams.domain.market.profile import Profile
 from tests.unit.backtest.samples import CN, GENERIC, days, flat, walk, write
@@ -114,6 +114,39 @@ def test_a_bad_cell_when_loaded_then_file_line_column_and_value_are_named(tmp_pa
     assert said in str(caught.value)
 
 
+TUSHARE = "ts_code,trade_date,open,high,low,close,vol\n000001.SZ,20260105,10,11,9,10.5,5\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("000001.SZ,20260106,10,11,9,10.5,-5\n", "line 3: column vol: '-5' is negative"),
+        ("000001.SZ,20260231,10,11,9,10.5,5\n", "line 3: column trade_date: '20260231' is no date"),
+        ("1.SZ,20260106,10,11,9,10.5,5\n", "line 3: column ts_code: '1.SZ' is no code like 600000.SH"),
+        ("000001.SZ,20260106,10\n", "line 3: column high: '' is empty"),
+    ],
+)
+def test_a_bad_line_of_tushare_when_loaded_then_refused(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(BadBars) as caught:
+        load(csv(tmp_path, TUSHARE + line))
+    assert said in str(caught.value)
+
+
+def test_a_file_when_no_text_then_refused(tmp_path: Path) -> None:
+    (tmp_path / "000001.SZ.csv").write_bytes(b"date,open\n\xff\xfe\x00")
+    with pytest.raises(BadBars, match=r"000001\.SZ\.csv: is no CSV in UTF-8"):
+        load(tmp_path)
+
+
+def test_several_files_when_named_then_as_their_folder(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{code}.csv", [flat(10.0)] * 3, days(3)) for code in ("000001.SZ", "000002.SZ")]
+    several, folder = load_bars(Source(bars=paths), CN), load(tmp_path)
+    assert several.codes == folder.codes == ("000001.SZ", "000002.SZ")
+    assert (several.data == folder.data).all()
+    with pytest.raises(BadBars, match=r"has 2 files, so that code '600000\.SH' cannot be that of all"):
+        load_bars(Source(bars=paths, code="600000.SH"), CN)
+
+
 def test_a_missing_column_when_loaded_then_it_and_what_there_is_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadBars, match=r"line 1: missing column close, volume or vol; found date, open, high, low"):
         load(csv(tmp_path, "date,open,high,low\n2026-01-05,1,1,1\n"))
@@ -130,9 +163,13 @@ def test_no_file_empty_folder_or_no_rows_when_loaded_then_refused(tmp_path: Path
         load(csv(tmp_path, "", "000002.SZ.csv"))
 
 
-def test_a_file_without_a_code_when_cn_then_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_code_when_cn_then_the_one_given_or_refused(tmp_path: Path) -> None:
+    path = csv(tmp_path, "date,open,high,low,close,volume\n" + GOOD, "bars.csv")
+    assert load(path, code="600000.SH").codes == ("600000.SH",)
     with pytest.raises(BadBars, match="no code in the file or its name"):
-        load(csv(tmp_path, "date,open,high,low,close,volume\n" + GOOD, "bars.csv"))
+        load(path)
+    with pytest.raises(BadBars, match=r"code '600000' is not like 600000\.SH"):
+        load(path, code="600000")
 
 
 def test_a_range_without_data_when_asked_for_then_it_is_said_what_there_is(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Bars from files, checked whole and in columns: what backtests run over and the replay feed publishes."""
