@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos clean
+.PHONY: help demo test fuzz check bench chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -21,6 +21,11 @@ demo: $(VENV)/.installed ## start everything here and watch portfolios trade unt
 # Two at a time: most tests wait for servers more than they compute. A file's tests stay together, for they share a cluster.
 test: $(VENV)/.installed-dev ## the whole suite, each server it needs started by itself (PYTEST_ARGS: for pytest, e.g. "-n 0 -k halt")
 	@$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# What it finds becomes an @example of its test, which `make test` runs.
+FUZZ ?= 20
+fuzz: $(VENV)/.installed-dev ## property tests with examples that were never tried, FUZZ times over (about two minutes each)
+	@for _ in $$(seq $(FUZZ)); do $(PY) -m pytest -q -n 2 -m hypothesis --hypothesis-profile=new tests/unit tests/property tests/scenarios || exit 1; done
 
 check: $(VENV)/.installed-dev ## style, types, import contracts, purity of the kernel
 	@$(VENV)/bin/ruff check .
