@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import socket
@@ -18,6 +19,7 @@ import uvloop
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.assignor import NodeAssignor
 from ginkgo_streams.engine.fatal import cannot_start, die, stop_within
+from ginkgo_streams.engine.garbage import collect_garbage
 from ginkgo_streams.engine.members import Member, member_url, members
 from ginkgo_streams.engine.provision import NoBrokers, TopicMismatch
 from ginkgo_streams.engine.runner import Runner
@@ -67,6 +69,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.web_address = ""
         self._watchdog: asyncio.Task[None] | None = None
         self._pulse: Pulse | None = None
+        self._collector: asyncio.Task[None] | None = None
         self._is_whole = False
         super().__init__(
             settings.app_id,
@@ -139,6 +142,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     async def on_first_start(self) -> None:
         """Before anything connects: topics, broadcast tables."""
+        self._collector = asyncio.ensure_future(collect_garbage())  # in front of the consumer's thread
         self.engine.datadir.mkdir(parents=True, exist_ok=True)
         try:
             for step in self.before_start:
@@ -207,6 +211,7 @@ async def consume(
 
 def run(app: EngineApp, loglevel: str = "WARNING", services: Sequence[Any] = ()) -> int:
     """Run a worker in the foreground until SIGINT or SIGTERM; the exit status."""
+    faulthandler.enable()  # a crash inside a library says in which thread, and where in Python
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     sys.setswitchinterval(SWITCH_S)
     worker = internals.Worker(app, *services, loglevel=loglevel, quiet=True, console_port=0, redirect_stdouts=False, override_logging=False)

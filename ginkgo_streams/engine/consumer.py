@@ -38,6 +38,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     _reading: asyncio.Task[Any] | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Its loop is the standard library's: the main loop's thread closes connections of it that were dropped (see `garbage`), which
+        uvloop's loop, at work in another thread, does not survive."""
+        super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
+
+    def _start_thread(self) -> None:
+        try:
+            super()._start_thread()
+        finally:
+            self.thread_loop.close()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.app.base import App
@@ -19,6 +20,7 @@ from faust.tables.recovery import Recovery
 from faust.transport import consumer as consumers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import WorkerThread
 from rocksdict import WriteBatch
 
 from ginkgo_streams.engine import internals
@@ -102,6 +104,23 @@ def test_internals_records_are_read_of_the_partitions_that_were_active_as_the_re
     assert asyncio.run(consumer._wait_next_records(1.0)) == ({place: ["record"]}, {place})
     assert asked == [{place}]
     assert asyncio.run(consumer._wait_next_records(1.0)) == ({}, set())
+
+
+def test_internals_consumers_thread_has_a_loop_that_another_thread_may_close_connections_of() -> None:
+    """The main loop's thread does, where it collects garbage; uvloop's loop ends the process then."""
+
+    async def loops() -> tuple[Any, Any]:
+        app = EngineApp(AppSettings("internals", "n1", "127.0.0.1:1", Path("unused")))
+        return asyncio.get_running_loop(), app.consumer._thread.thread_loop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    try:
+        main, thread = asyncio.run(loops())
+    finally:
+        asyncio.set_event_loop_policy(None)
+    assert isinstance(main, uvloop.Loop)
+    assert isinstance(thread, asyncio.SelectorEventLoop)
+    assert "self.service._start_thread()" in source(WorkerThread.run)
 
 
 def test_internals_wait_for_records_ends_when_the_flow_is_stopped() -> None:
