@@ -133,7 +133,7 @@ class Run:
         self.system.wait_ready(READY_S)
         self.feed.rest()
         self.report = self._audit()
-        self.operations.check(_newest(asyncio.run(self.reader.read())))
+        self.operations.check(_newest(self._read()))
         self.kinds.update(what.kind for what in disturbing)
         self.say(
             f"round {number}: {sum(self.kinds.values())} disturbances ({', '.join(f'{d.kind} {d.target}' for d in disturbing)}), recovered "
@@ -161,7 +161,7 @@ class Run:
     def _see_trading(self) -> float:
         """Until every portfolio has sent a snapshot and some an order, behind what is on the topics now. When (time.monotonic()) all had
         sent theirs. Raises Defect."""
-        known = asyncio.run(self.reader.read())
+        known = self._read()
         before = {pid: (each.epoch, each.seq) for pid, each in _newest(known).items()}
         orders = audit(known).orders
         all_seen = 0.0
@@ -183,11 +183,23 @@ class Run:
             )
         return all_seen
 
+    def _read(self) -> AuditInput:
+        """The topics up to their ends. A broker that has come back this moment may not give them at once."""
+        end = time.monotonic() + AUDIT_S
+        while True:
+            try:
+                return asyncio.run(self.reader.read())
+            except CannotRead:
+                if time.monotonic() > end:
+                    raise
+            self.system.tend()
+            time.sleep(0.2)
+
     def _audit(self) -> AuditReport:
         """The books at rest. Raises Defect with the differences."""
         end = time.monotonic() + AUDIT_S
         while True:
-            report = audit(asyncio.run(self.reader.read()))
+            report = audit(self._read())
             if report.ok and not report.pending:
                 return report
             if time.monotonic() > end:

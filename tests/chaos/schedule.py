@@ -19,6 +19,9 @@ SESSION_S = 3.0
 SPREAD_S = 3.0
 """Within so many seconds the first disturbances of a round begin: they overlap."""
 
+AGAIN = 0.5
+"""How likely a process is disturbed once more."""
+
 OF_WORKERS = ("kill", "term", "stop", "cut", "hole", "delay", "wipe")
 OF_BROKER = ("broker_kill", "broker_restart", "broker_stop")
 OF_NOBODY = ("clock",)
@@ -56,8 +59,8 @@ class Disturbance:
 
 
 def rounds(seed: int, disturbances: int) -> Iterator[list[Disturbance]]:
-    """Rounds until so many disturbances are drawn, each in order of time. In a round most processes are disturbed, and some again as
-    soon as they come back."""
+    """Rounds until so many disturbances are drawn, each in order of time. In a round most processes are disturbed, and half of them
+    again as soon as they come back, or again and again."""
     drawn = 0
     number = 0
     while drawn < disturbances:
@@ -70,15 +73,17 @@ def rounds(seed: int, disturbances: int) -> Iterator[list[Disturbance]]:
 def one_round(rng: random.Random) -> list[Disturbance]:
     """The disturbances of a round."""
     found: list[Disturbance] = []
-    for target in rng.sample(WORKERS, rng.randint(2, len(WORKERS))):
+    for target in rng.sample(WORKERS, rng.randint(3, len(WORKERS))):
         first = _draw(rng, target, rng.uniform(0, SPREAD_S))
         found.append(first)
         if first.kind == "stop" and rng.random() < 0.5:
             # It is slow before it is stopped: so it holds what is not acknowledged, and sends it when it wakes up.
             begin = max(0.0, round(first.at_s - 1, 2))
             found.append(Disturbance("delay", target, begin, round(first.ends_s + 0.3 - begin, 2), round(rng.random() / 4, 2)))
-        if rng.random() < 0.3:  # once more, as it comes back or recovers
-            found.append(_draw(rng, target, first.ends_s + rng.uniform(0.8, 3.0)))
+        last = first
+        while rng.random() < AGAIN:  # as it comes back or recovers
+            last = _draw(rng, target, last.ends_s + rng.uniform(0.8, 3.0))
+            found.append(last)
     if rng.random() < 0.3:
         found.append(_draw(rng, BROKER, rng.uniform(0, SPREAD_S)))
     if rng.random() < 0.5:
