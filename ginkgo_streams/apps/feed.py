@@ -68,8 +68,7 @@ class FeedRunner:
 
     def _steps(self, position: Position) -> Iterator[Step]:
         core = self.settings.livecore
-        if core.data_source == "replay":
-            assert self._bars is not None
+        if self._bars is not None:
             return replay(self._bars, speed=core.speed or 0.0, after_ms=position.complete_ms)
         prices = {code: float(price) for code, price in self.settings.sources.simulation.initial_prices.items()}
         if not prices and not core.codes:

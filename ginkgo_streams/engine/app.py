@@ -180,6 +180,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             runner.stop()
         for step in self.after_stop:
             await step()
+        internals.cancel_quietly(self._collector)  # Faust waits a second for tasks that are left
 
     async def _revoked(self, *args: Any, **kwargs: Any) -> None:
         for runner in self.runners:
