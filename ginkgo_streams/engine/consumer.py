@@ -106,6 +106,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
+        self._starts: tuple[int, dict[TP, int]] = (-1, {})
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -201,24 +202,33 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         aiokafka's own seek leaves a partition without a committed offset where it is: its first records, delivered and
         dropped while a rebalance was still on, would never come again.
         """
-        inputs = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        offsets = await self.start_offsets(inputs)
+        offsets = await self.start_offsets(self._inputs())
+        self._starts = (-1, {})  # from here on they move
         await self._thread.call_thread(self._seek_assigned, offsets)
         self._committed_offset.update({tp: offset or None for tp, offset in offsets.items()})
 
     async def start_offsets(self, tps: Sequence[TP]) -> dict[TP, int]:
-        """Where reading of each partition begins: at the committed offset, or the oldest record there is, if that is later."""
+        """Where reading of each partition begins: at the committed offset, or the oldest record there is, if that is later.
 
-        async def ask() -> dict[TP, int]:
-            consumer = self._thread._ensure_consumer()
-            wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
-            committed = await consumer._coordinator.fetch_committed_offsets(wanted)
-            oldest = await consumer.beginning_offsets(wanted)
-            known = {tp: committed[tp].offset for tp in wanted if tp in committed}
-            return {TP(tp.topic, tp.partition): max(known.get(tp, 0), oldest[tp]) for tp in wanted}
+        Asked once for all inputs of an assignment: nobody else commits them, and we read none before `perform_seek`.
+        """
+        if self._starts[0] != self.app.consumer_generation_id:
+            self._starts = (self.app.consumer_generation_id, {})
+        known = self._starts[1]
+        if not known.keys() >= set(tps):
+            known.update(await self._thread.call_thread(self._ask_starts, {*tps, *self._inputs()}))
+        return {tp: known[tp] for tp in tps}
 
-        found: dict[TP, int] = await self._thread.call_thread(ask) if tps else {}
-        return found
+    def _inputs(self) -> list[TP]:
+        return [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+
+    async def _ask_starts(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """In the consumer's thread."""
+        consumer = self._thread._ensure_consumer()
+        wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+        committed, oldest = await asyncio.gather(consumer._coordinator.fetch_committed_offsets(wanted), consumer.beginning_offsets(wanted))
+        known = {tp: committed[tp].offset for tp in wanted if tp in committed}
+        return {TP(tp.topic, tp.partition): max(known.get(tp, 0), oldest[tp]) for tp in wanted}
 
     async def _seek_assigned(self, offsets: Mapping[TP, int]) -> None:
         """In the consumer's thread. Waits for nothing: Faust seeks in mid-rebalance too, and reads no changelog meanwhile."""

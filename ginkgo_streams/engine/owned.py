@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ginkgo_streams.engine.envelope import CLAIM, SLOT, SlotState, seal, seal_slot, unseal, unseal_slot
@@ -113,6 +113,15 @@ class OwnedSlot:
         for topic, offset in applied.items():
             if offset > self.horizon.get(topic, -1):
                 self.horizon[topic] = offset
+
+    def is_at(self, delivered: Mapping[str, int]) -> bool:
+        """Whether what follows these offsets is what follows the state: nothing of it would be read again, and nothing left out."""
+        return all(self.applied.get(topic, offset) == offset for topic, offset in delivered.items())
+
+    def again(self, epoch: int) -> OwnedSlot:
+        """The same slot under another claim, where all of it is durable and nobody has written since: it needs no reading. One in
+        mid-replay goes on with it."""
+        return replace(self, epoch=epoch, seq=0, dirty={}, outputs=[], after=[], also=[])
 
     def recovered(self) -> None:
         """All is loaded: what the application wants to give again."""

@@ -55,12 +55,20 @@ class Group:
 
     generation: int
     sent: list[tuple[int, Write, Awaitable[Any]]] = field(default_factory=list)
-    later: list[tuple[int, list[Write]]] = field(default_factory=list)
+    later: list[list[tuple[int, Write]]] = field(default_factory=list)
     outputs: list[tuple[Stamp, Output]] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
     done: dict[TP, int] = field(default_factory=dict)
     also: list[Any] = field(default_factory=list)
     oldest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A slot as it was given back, all of it durable. revisions: of its copies in each table then."""
+
+    owned: OwnedSlot
+    revisions: list[int]
 
 
 class Runner:
@@ -92,6 +100,7 @@ class Runner:
         self.progress = 0
         self.base, self.raise_base = base, raise_base
         self._epochs: dict[int, int] = {}
+        self._kept: dict[int, Kept] = {}
         self._claimed_generation = -1
         self._loaded_generation = -1
         self._accepting = False
@@ -193,6 +202,7 @@ class Runner:
                 copy = internals.LocalCopy(table, partition)
                 if copy.get(OWNED) is not None:
                     copy.wipe()
+                    table.revisions[partition] += 1
                     wiped.append(f"{table.name}-{partition}")
         if wiped:
             log.info("Local copies that were not given back are thrown away: %s", ", ".join(wiped))
@@ -229,18 +239,24 @@ class Runner:
         if generation != self._claimed_generation or generation == self._loaded_generation:
             return
         point("before_load")
-        slots = {}
+        slots, unread = {}, 0
         starts = await self.app.consumer.start_offsets([TP(topic, index) for topic in self.inputs for index in self._epochs])
         for index, epoch in self._epochs.items():
             primary = internals.LocalCopy(self.tables[0], index)
             if await self._outdated(index, epoch, primary.get(CLAIM)):
                 return
-            owned = OwnedSlot(index, epoch, self.make_slot(index), self.tables[0].name)
-            for table in self.tables:
-                owned.load(table.name, table.live_items(index))
-                await asyncio.sleep(0)
-            owned.load_slot(primary.get(SLOT))
-            owned.delivered = {topic: starts[TP(topic, index)] - 1 for topic in self.inputs}
+            delivered = {topic: starts[TP(topic, index)] - 1 for topic in self.inputs}
+            kept = self._kept.get(index)
+            if kept is not None and kept.revisions == self._revisions(index) and kept.owned.is_at(delivered):
+                owned = kept.owned.again(epoch)
+                unread += 1
+            else:
+                owned = OwnedSlot(index, epoch, self.make_slot(index), self.tables[0].name)
+                for table in self.tables:
+                    owned.load(table.name, table.live_items(index))
+                    await asyncio.sleep(0)
+                owned.load_slot(primary.get(SLOT))
+            owned.delivered = delivered
             owned.recovered()
             slots[index] = owned
         if generation != internals.generation(self.app):
@@ -251,15 +267,18 @@ class Runner:
                 internals.LocalCopy(table, index).write([(OWNED, str(epoch).encode())])
         # Durable already; but slots that are given back before anything arrived need something to ask the group's consent with.
         self.app.consumer.done({TP(topic, index): starts[TP(topic, index)] for topic in self.inputs for index in slots})
-        self.slots = slots
+        self.slots, self._kept = slots, {}
         self._loaded_generation = generation
         internals.quick_fetch(self.app)
         internals.leave_alone(self.app, [TP(table.changelog_topic_name, index) for table in self.tables for index in slots])
         self.on_loaded(slots)
         self._accepting = True
         self.start()
-        log.info("%s: %d slots loaded", self.name, len(slots))
+        log.info("%s: %d slots loaded%s", self.name, len(slots), f", {unread} of them as they were given back" if unread else "")
         await self._send_group(0.0)  # what was loaded has something to give again, and nothing may arrive for it
+
+    def _revisions(self, index: int) -> list[int]:
+        return [table.revisions[index] for table in self.tables]
 
     async def _outdated(self, index: int, epoch: int, claim: bytes | None) -> bool:
         """Whether the changelog holds a greater claim than ours.
@@ -293,8 +312,7 @@ class Runner:
         self._inbox.clear()
         try:
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                for owned in self.slots.values():
-                    await self._checkpoint(owned)
+                await self._checkpoint(list(self.slots.values()))
                 await self._drained()
                 clean = await self.app.consumer.commit_done()
         except TimeoutError:
@@ -303,7 +321,10 @@ class Runner:
             for table in self.tables:
                 for index in self.slots:
                     internals.LocalCopy(table, index).write((), deletes=[OWNED])
+            # Copy and memory are the same; if the slots come back and nobody wrote meanwhile, they need not be read.
+            self._kept = {index: Kept(owned, self._revisions(index)) for index, owned in self.slots.items() if not owned.pending}
         else:
+            self._kept = {}
             log.warning("%s: slots given back without the group's consent; the next owner recovers them", self.name)
         self.slots = {}
         self._epochs = {}
@@ -384,21 +405,32 @@ class Runner:
             self._checkpoint_turn = (self._checkpoint_turn + 1) % len(order)
             owned = self.slots[order[self._checkpoint_turn]]
             if owned.changed or time.monotonic() - min(owned.written.values(), default=time.monotonic()) > 60:
-                await self._checkpoint(owned)
+                await self._checkpoint([owned])
 
-    async def _checkpoint(self, owned: OwnedSlot) -> None:
+    async def _checkpoint(self, slots: Sequence[OwnedSlot]) -> None:
+        """Make slots durable whole, in one group: each of its stages is one round trip, however many slots there are."""
         async with self._sending:
             group = Group(self._loaded_generation)
+            first: list[tuple[OwnedSlot, list[Write]]] = []
+            later: list[list[tuple[int, Write]]] = []
             now = time.monotonic()
-            # No await between here and the last encode: the stages show one moment of the slot.
-            made = owned.checkpoint(now)
-            again = owned.claim_again(table.name for table in self.tables) if made.stale else []
-            group.outputs = [(Stamp(owned.index, owned.epoch), output) for output in made.outputs]
-            group.after = made.after
-            group.later = [(owned.index, stage) for stage in made.later]
-            group.done = {TP(topic, owned.index): offset + 1 for topic, offset in owned.applied.items() if topic in self.inputs}
-            group.also, owned.also = owned.also, []
-            await self._send_writes(group, owned, again + made.first)
+            # No await between here and the last encode: the stages show one moment of each slot.
+            for owned in slots:
+                made = owned.checkpoint(now)
+                again = owned.claim_again(table.name for table in self.tables) if made.stale else []
+                first.append((owned, again + made.first))
+                group.outputs += [(Stamp(owned.index, owned.epoch), output) for output in made.outputs]
+                group.after += made.after
+                for number, stage in enumerate(made.later):
+                    if number == len(later):
+                        later.append([])
+                    later[number] += [(owned.index, write) for write in stage]
+                group.done |= {TP(topic, owned.index): offset + 1 for topic, offset in owned.applied.items() if topic in self.inputs}
+                group.also += owned.also
+                owned.also = []
+            group.later = later
+            for owned, writes in first:
+                await self._send_writes(group, owned, writes)
             await self._enqueue(group)
         point("checkpoint_sent")
 
@@ -429,8 +461,8 @@ class Runner:
         point("after_publish")
         for call in group.after:
             call()
-        for index, stage in group.later:
-            await self._settle(group, [(index, write, await self._send_write(index, write)) for write in stage])
+        for stage in group.later:
+            await self._settle(group, [(index, write, await self._send_write(index, write)) for index, write in stage])
         if group.done:
             if self._publishing:
                 await self._all(list(self._publishing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,11 @@ class FencedTable(faust.Table):  # type: ignore[misc]
 
     runner: Runner | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """revisions: how often something else than its owner's writes has changed the copy of a partition, claims aside."""
+        super().__init__(*args, **kwargs)
+        self.revisions: Counter[int] = Counter()
+
     async def on_rebalance(self, assigned: Any, revoked: Any, newly_assigned: Any, generation_id: int = 0) -> None:
         """Open what came, then claim it: Faust reads the changelog only after this."""
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
@@ -79,6 +85,8 @@ class FencedTable(faust.Table):  # type: ignore[misc]
         try:
             puts, deletes, refused = accept(copy, ((record.key, record.value) for record in records))
             copy.write(puts.items(), deletes, offset=records[-1].offset)
+            if deletes or puts.keys() - {CLAIM}:
+                self.revisions[partition] += 1
         except (LaterVersion, msgspec.DecodeError) as error:
             die(f"{self.name}-{partition}: its changelog cannot be read: {error}", error)
         except Exception as error:

@@ -181,6 +181,47 @@ def test_counters_owner_to_whom_nothing_came_then_keeps_its_copies_when_another_
     toys.audit()
 
 
+def test_counters_slots_given_back_and_got_again_at_once_are_not_read_and_exact(toys: ToyCluster) -> None:
+    first = toys.node("n1")
+    first.wait_for("OWNS", 4)
+    with toys.feeding():
+        toys.settle_some()
+        second = toys.node("n2")
+        second.wait_for("OWNS", 2)
+    first.wait_for("as they were given back")
+    toys.settle()
+    assert second.stop() == 0
+    toys.feed(100)
+    toys.settle()
+    assert first.stop() == 0
+    toys.audit()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_counters_slot_that_another_wrote_to_meanwhile_is_read_again(toys: ToyCluster, committed: bool) -> None:
+    """Its former owner still has it in memory when it comes back: as it was. The offsets tell, or the changelog alone: what is read again
+    from the committed offsets may come out in another order, and so otherwise than what the other one has published."""
+    first = toys.node("n1", TOY_ALL_OR_NOTHING="1")
+    first.wait_for("OWNS", 4)
+    toys.feed(200)
+    toys.settle()
+    second = toys.node("n2", TOY_UNHURRIED="1")
+    second.wait_for("OWNS", 2)
+    first.wait_for("ABSTAINS")
+    before = toys.totals()
+    toys.feed(200)
+    until(lambda: toys.totals() != before, 40, second.text)
+    if committed:
+        assert second.stop() == 0
+    else:
+        second.kill()
+    toys.settle()
+    first.wait_for("as they were given back")  # those that nobody had meanwhile
+    assert "4 slots loaded, 4 of them" not in first.text()
+    assert first.stop() == 0
+    toys.audit()
+
+
 def test_s9_2_counters_broker_killed_and_restarted_are_exact(toys: ToyCluster, fresh_kafka: Broker) -> None:
     node = toys.node("n1")
     node.wait_for("OWNS", 4)

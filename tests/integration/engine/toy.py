@@ -20,7 +20,7 @@ from ginkgo_streams.engine import runner as engine_runner
 from ginkgo_streams.engine import watchdog
 from ginkgo_streams.engine.app import AppSettings, EngineApp, consume, run
 from ginkgo_streams.engine.envelope import OWNED
-from ginkgo_streams.engine.internals import LocalCopy, request_rejoin, send
+from ginkgo_streams.engine.internals import LocalCopy, owned_partitions, request_rejoin, send
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Stamp
 from ginkgo_streams.engine.runner import Runner
@@ -121,6 +121,16 @@ class RejoinsOnce(Runner):
         request_rejoin(self.app)
 
 
+class AllOrNothing(Runner):
+    """Loads nothing while others have some of the slots."""
+
+    async def load(self) -> None:
+        if len(owned_partitions(self.app, self.tables[0].changelog_topic_name)) == SLOTS:
+            await super().load()
+        else:
+            print("ABSTAINS", flush=True)
+
+
 class Narrow(Runner):
     """Has room for a few inputs, and begins to write when it has none left; says how many it had at most."""
 
@@ -176,7 +186,7 @@ def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     tables = [app.fenced_table("counters", SLOTS), app.fenced_table("sums", SLOTS)]
     if "TOY_REJOIN_EARLY" in os.environ:
         rejoin_early(app, tables[0], os.environ["TOY_REJOIN_EARLY"] == "owned")
-    kinds = {"TOY_REJOIN": RejoinsOnce, "TOY_DEAF": Deaf, "TOY_NARROW": Narrow}
+    kinds = {"TOY_REJOIN": RejoinsOnce, "TOY_DEAF": Deaf, "TOY_NARROW": Narrow, "TOY_ALL_OR_NOTHING": AllOrNothing}
     kind = next((kinds[name] for name in kinds if name in os.environ), Runner)
     engine_runner.INBOX_BOUND = int(os.environ.get("TOY_NARROW", engine_runner.INBOX_BOUND))
     runner = kind(

@@ -139,6 +139,38 @@ def test_checkpoint_in_mid_replay_says_of_windows_and_commits_no_more_than_was_r
     assert unseal(successor._write(("main", "k"), 0.0).value).applied == {"in": 9}
 
 
+def test_again_slot_given_back_in_mid_replay_goes_on_with_it() -> None:
+    first = owned()
+    for offset in range(10):
+        first.apply(item(offset))
+    first.collect(0.0)
+    made = first.checkpoint(0.0)
+    successor = OwnedSlot(0, 8, Recorder(), "main")
+    successor.load("windows", [(made.later[0][0].key, made.later[0][0].value)])
+    successor.load_slot(made.first[-1].value)
+    successor.delivered = {"in": -1}  # nothing was committed
+    for offset in range(4):
+        successor.apply(item(offset))
+    successor.checkpoint(0.0)
+    assert successor.is_at({"in": 3})
+    again = successor.again(9)
+    again.delivered = {"in": 3}
+    for offset in range(4, 11):
+        again.apply(item(offset))
+    assert isinstance(again.slot, Recorder)
+    assert again.slot is successor.slot
+    assert again.slot.seen == [(o, False, False) for o in range(10)] + [(10, True, True)]
+    assert {unseal(write.value).epoch for write in again.collect(0.0)[0]} == {9}
+
+
+def test_is_at_slot_of_which_more_or_less_was_committed_is_not() -> None:
+    slot = owned()
+    for offset in range(4):
+        slot.apply(item(offset))
+    assert [slot.is_at({"in": offset}) for offset in (2, 3, 4)] == [False, True, False]
+    assert slot.is_at({"in": 3, "other": 7}), "of a topic of which nothing came, it is wherever that begins"
+
+
 def test_write_during_a_replay_keeps_the_reach_of_the_recovered_value() -> None:
     first = owned()
     for offset in range(6):
