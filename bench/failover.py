@@ -39,6 +39,8 @@ def taken_over(pair: Pair, end: Callable[[], None]) -> Figures:
     """The older node is ended by `end`; until all its watched portfolios have ordered on the other one, and the parts of that."""
     victim, heir = pair.nodes[0], pair.nodes[1]
     moved = pair.on(victim)
+    if not moved:
+        raise RuntimeError(f"{victim.name} has none of what is watched: its end shows nothing")
     began = time.monotonic()
     end()
     ordered = max(pair.traffic.answered(moved, began, [heir.name]).values())
