@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
+
+import msgspec
 
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
@@ -27,6 +30,9 @@ TOGETHER_MS = 1_000
 
 TOGETHER = 2_000
 """Ticks applied together, about: bounds how long the writer is away."""
+
+SAY_AGAIN_MS = 30_000
+"""Event time after which a snapshot is given again though it says what the last one said: a store may have lost it."""
 
 log = logging.getLogger("ginkgo.node")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
@@ -60,6 +66,8 @@ class PortfolioSlot:
         self._interest = Interest()
         self._seq = 0
         self._stale: set[str] = set()
+        self._told: dict[str, tuple[int, bytes]] = {}
+        """By portfolio when a snapshot was last given, and of what view."""
 
     def load(self, table: str, key: str, value: bytes) -> None:
         """See `Slot.load`."""
@@ -190,7 +198,12 @@ class PortfolioSlot:
     def _snapshots(self, effects: Effects, ids: Iterable[str]) -> None:
         for portfolio_id in ids:
             self._stale.discard(portfolio_id)
-            view = self.state.view(portfolio_id)
+            view, now = self.state.view(portfolio_id), self.state.newest
+            at, told = self._told.get(portfolio_id, (0, b""))
+            digest = blake2b(msgspec.msgpack.encode(view), digest_size=16).digest()  # the view itself shares rows that may change
+            if digest == told and now - at < SAY_AGAIN_MS:
+                continue
+            self._told[portfolio_id] = (now, digest)
             self._seq += 1
 
             def encode(stamp: Stamp, view: Any = view, seq: int = self._seq) -> bytes:
