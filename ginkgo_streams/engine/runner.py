@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, zip_longest
 from typing import Any
 
 from faust.types import TP
@@ -199,10 +200,8 @@ class Runner:
         for table in self.tables:
             topic = table.changelog_topic_name
             for partition in sorted(internals.owned_partitions(self.app, topic) | internals.standby_partitions(self.app, topic)):
-                copy = internals.LocalCopy(table, partition)
-                if copy.get(OWNED) is not None:
-                    copy.wipe()
-                    table.revisions[partition] += 1
+                if internals.LocalCopy(table, partition).get(OWNED) is not None:
+                    table.throw_away(partition)
                     wiped.append(f"{table.name}-{partition}")
         if wiped:
             log.info("Local copies that were not given back are thrown away: %s", ", ".join(wiped))
@@ -242,8 +241,7 @@ class Runner:
         slots, unread = {}, 0
         starts = await self.app.consumer.start_offsets([TP(topic, index) for topic in self.inputs for index in self._epochs])
         for index, epoch in self._epochs.items():
-            primary = internals.LocalCopy(self.tables[0], index)
-            if await self._outdated(index, epoch, primary.get(CLAIM)):
+            if await self._outdated(index, epoch, internals.LocalCopy(self.tables[0], index).get(CLAIM)):
                 return
             delivered = {topic: starts[TP(topic, index)] - 1 for topic in self.inputs}
             kept = self._kept.get(index)
@@ -251,11 +249,7 @@ class Runner:
                 owned = kept.owned.again(epoch)
                 unread += 1
             else:
-                owned = OwnedSlot(index, epoch, self.make_slot(index), self.tables[0].name)
-                for table in self.tables:
-                    owned.load(table.name, table.live_items(index))
-                    await asyncio.sleep(0)
-                owned.load_slot(primary.get(SLOT))
+                owned = await self._read(index, epoch)
             owned.delivered = delivered
             owned.recovered()
             slots[index] = owned
@@ -276,6 +270,15 @@ class Runner:
         self.start()
         log.info("%s: %d slots loaded%s", self.name, len(slots), f", {unread} of them as they were given back" if unread else "")
         await self._send_group(0.0)  # what was loaded has something to give again, and nothing may arrive for it
+
+    async def _read(self, index: int, epoch: int) -> OwnedSlot:
+        """A slot out of its local copies."""
+        owned = OwnedSlot(index, epoch, self.make_slot(index), self.tables[0].name)
+        for table in self.tables:
+            owned.load(table.name, table.live_items(index))
+            await asyncio.sleep(0)
+        owned.load_slot(internals.LocalCopy(self.tables[0], index).get(SLOT))
+        return owned
 
     def _revisions(self, index: int) -> list[int]:
         return [table.revisions[index] for table in self.tables]
@@ -324,7 +327,6 @@ class Runner:
             # Copy and memory are the same; if the slots come back and nobody wrote meanwhile, they need not be read.
             self._kept = {index: Kept(owned, self._revisions(index)) for index, owned in self.slots.items() if not owned.pending}
         else:
-            self._kept = {}
             log.warning("%s: slots given back without the group's consent; the next owner recovers them", self.name)
         self.slots = {}
         self._epochs = {}
@@ -374,7 +376,7 @@ class Runner:
             now = time.monotonic()
             for owned in [owned for owned in self.slots.values() if owned.pending]:
                 writes, outputs, after = owned.collect(now)
-                await self._send_writes(group, owned, writes)
+                group.sent += await self._sent([(owned.index, write) for write in writes])
                 group.outputs.extend((Stamp(owned.index, owned.epoch), output) for output in outputs)
                 group.after += after
             if group.sent or group.outputs or group.after:
@@ -384,9 +386,9 @@ class Runner:
         self._pending += 1
         await self._groups.put(group)
 
-    async def _send_writes(self, group: Group, owned: OwnedSlot, writes: Sequence[Write]) -> None:
-        for write in writes:
-            group.sent.append((owned.index, write, await self._send_write(owned.index, write)))
+    async def _sent(self, writes: Sequence[tuple[int, Write]]) -> list[tuple[int, Write, Awaitable[Any]]]:
+        """Send changelog records of slots, in order; each with what is done when it is acknowledged."""
+        return [(index, write, await self._send_write(index, write)) for index, write in writes]
 
     async def _send_write(self, index: int, write: Write) -> Awaitable[Any]:
         point("before_changelog", self.name)
@@ -411,26 +413,22 @@ class Runner:
         """Make slots durable whole, in one group: each of its stages is one round trip, however many slots there are."""
         async with self._sending:
             group = Group(self._loaded_generation)
-            first: list[tuple[OwnedSlot, list[Write]]] = []
-            later: list[list[tuple[int, Write]]] = []
+            first: list[tuple[int, Write]] = []
+            later: list[list[list[tuple[int, Write]]]] = []
             now = time.monotonic()
             # No await between here and the last encode: the stages show one moment of each slot.
             for owned in slots:
                 made = owned.checkpoint(now)
                 again = owned.claim_again(table.name for table in self.tables) if made.stale else []
-                first.append((owned, again + made.first))
+                first += [(owned.index, write) for write in again + made.first]
+                later.append([[(owned.index, write) for write in stage] for stage in made.later])
                 group.outputs += [(Stamp(owned.index, owned.epoch), output) for output in made.outputs]
                 group.after += made.after
-                for number, stage in enumerate(made.later):
-                    if number == len(later):
-                        later.append([])
-                    later[number] += [(owned.index, write) for write in stage]
                 group.done |= {TP(topic, owned.index): offset + 1 for topic, offset in owned.applied.items() if topic in self.inputs}
                 group.also += owned.also
                 owned.also = []
-            group.later = later
-            for owned, writes in first:
-                await self._send_writes(group, owned, writes)
+            group.later = [[*chain.from_iterable(stage)] for stage in zip_longest(*later, fillvalue=())]
+            group.sent = await self._sent(first)
             await self._enqueue(group)
         point("checkpoint_sent")
 
@@ -462,7 +460,7 @@ class Runner:
         for call in group.after:
             call()
         for stage in group.later:
-            await self._settle(group, [(index, write, await self._send_write(index, write)) for index, write in stage])
+            await self._settle(group, await self._sent(stage))
         if group.done:
             if self._publishing:
                 await self._all(list(self._publishing))

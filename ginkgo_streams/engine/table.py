@@ -94,6 +94,11 @@ class FencedTable(faust.Table):  # type: ignore[misc]
         if refused and self.runner is not None:
             self.runner.count_refused(f"{self.name}-{partition}", refused)
 
+    def throw_away(self, partition: int) -> None:
+        """Empty the local copy of a partition; the next recovery reads the whole changelog."""
+        LocalCopy(self, partition).wipe()
+        self.revisions[partition] += 1
+
     def apply_changelog_batch(self, batch: Any) -> None:
         """Never: Faust's own way would write what a fenced owner wrote."""
         die(f"{self.name}: a piece of changelog came through Faust's queue")

@@ -48,6 +48,14 @@ def owned(delivered: int = -1) -> OwnedSlot:
     return made
 
 
+def fed(inputs: int) -> OwnedSlot:
+    """One that has taken so many inputs."""
+    made = owned()
+    for offset in range(inputs):
+        made.apply(item(offset))
+    return made
+
+
 def item(offset: int, **more: Any) -> Input:
     return Input("in", 0, offset, 1, 0.0, "message", **more)
 
@@ -92,9 +100,7 @@ def test_checkpoint_puts_the_slot_s_own_record_before_the_windows() -> None:
 
 
 def test_fresh_replayed_input_is_not_seen_again_by_a_value_that_has_it() -> None:
-    first = owned()
-    for offset in range(3):
-        first.apply(item(offset))
+    first = fed(3)
     (write,), _, _ = first.collect(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
     successor.load("main", [(write.key, write.value)])
@@ -106,9 +112,7 @@ def test_fresh_replayed_input_is_not_seen_again_by_a_value_that_has_it() -> None
 
 
 def test_fresh_slot_s_own_record_speaks_for_the_primary_table_only() -> None:
-    first = owned()
-    for offset in range(3):
-        first.apply(item(offset))
+    first = fed(3)
     first.collect(0.0)
     made = first.checkpoint(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
@@ -122,9 +126,7 @@ def test_fresh_slot_s_own_record_speaks_for_the_primary_table_only() -> None:
 
 
 def test_checkpoint_in_mid_replay_says_of_windows_and_commits_no_more_than_was_read_again() -> None:
-    first = owned()
-    for offset in range(10):
-        first.apply(item(offset))
+    first = fed(10)
     first.collect(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
     successor.load_slot(first.checkpoint(0.0).first[-1].value)  # the process died before the windows were sent, and committed nothing
@@ -140,9 +142,7 @@ def test_checkpoint_in_mid_replay_says_of_windows_and_commits_no_more_than_was_r
 
 
 def test_again_slot_given_back_in_mid_replay_goes_on_with_it() -> None:
-    first = owned()
-    for offset in range(10):
-        first.apply(item(offset))
+    first = fed(10)
     first.collect(0.0)
     made = first.checkpoint(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
@@ -164,17 +164,13 @@ def test_again_slot_given_back_in_mid_replay_goes_on_with_it() -> None:
 
 
 def test_is_at_slot_of_which_more_or_less_was_committed_is_not() -> None:
-    slot = owned()
-    for offset in range(4):
-        slot.apply(item(offset))
+    slot = fed(4)
     assert [slot.is_at({"in": offset}) for offset in (2, 3, 4)] == [False, True, False]
     assert slot.is_at({"in": 3, "other": 7}), "of a topic of which nothing came, it is wherever that begins"
 
 
 def test_write_during_a_replay_keeps_the_reach_of_the_recovered_value() -> None:
-    first = owned()
-    for offset in range(6):
-        first.apply(item(offset))
+    first = fed(6)
     (write,), _, _ = first.collect(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
     successor.load("main", [(write.key, write.value)])
