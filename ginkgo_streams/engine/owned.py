@@ -11,7 +11,7 @@ from ginkgo_streams.engine.fence import Fences
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record, Slot
 
 REWRITE_AFTER_S = 60.0
-"""A value not written for so long is written again, well within the changelog's compaction lag of ten minutes:
+"""A value not written for so long is written again, and the claim with it, well within the changelog's compaction lag of ten minutes:
 after that time a fenced owner's late record of the key could otherwise be the only one that compaction keeps."""
 
 
@@ -35,13 +35,13 @@ class Fenced(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a checkpoint sends. first: before the outputs; later: stages, each acknowledged before the next is sent, all
-    after the outputs are; stale: whether the claim is to be written again too."""
+    after the outputs are; claim: whether the claim is to be written again too."""
 
     first: list[Write]
     outputs: list[Output]
     after: list[Callable[[], None]]
     later: list[list[Write]]
-    stale: bool
+    claim: bool
 
 
 @dataclass(slots=True)
@@ -52,7 +52,6 @@ class Input:
     partition: int
     offset: int
     generation: int
-    timestamp: float
     message: Any
     fence: tuple[int, int] | None = None
     claim: tuple[int, int] | None = None
@@ -66,6 +65,7 @@ class OwnedSlot:
     By input topic: delivered, the last offset handed over, counted from the committed one. applied: the last folded into the state
     here, which a replay brings up to what it was; only that may be committed, or stand in a value of a table other than the primary.
     floor: how far every value of the primary table reaches. horizon: how far any recovered value reaches.
+    written: when each value was written last (monotonic s), and claimed the claim.
     """
 
     index: int
@@ -79,6 +79,7 @@ class OwnedSlot:
     seen: dict[Key, Mapping[str, int]] = field(default_factory=dict)
     horizon: dict[str, int] = field(default_factory=dict)
     written: dict[Key, float] = field(default_factory=dict)
+    claimed: float = 0.0
     dirty: dict[Key, None] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
@@ -88,8 +89,13 @@ class OwnedSlot:
     refused: int = 0
     also: list[Any] = field(default_factory=list)
 
-    def load(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the recovered values of one table."""
+    def load(self, table: str, items: Iterable[tuple[bytes, bytes]], now: float) -> None:
+        """Take the recovered values of one table.
+
+        When each was written is not known, but in which order: they are written again in that order, spread over REWRITE_AFTER_S.
+        So a take-over does not write all at once, and an owner goes on where one that lived shortly has ended.
+        """
+        order: dict[Key, tuple[int, int]] = {}
         for key, value in items:
             envelope = unseal(value)
             if not envelope.payload:
@@ -97,8 +103,10 @@ class OwnedSlot:
             name = key.decode()
             self.slot.load(table, name, envelope.payload)
             self.seen[table, name] = envelope.applied
-            self.written[table, name] = 0.0
+            order[table, name] = (envelope.epoch, envelope.seq)
             self._reach(envelope.applied)
+        for place, found in enumerate(sorted(order, key=order.__getitem__)):
+            self.written[found] = now - REWRITE_AFTER_S * (1 - place / len(order))
 
     def load_slot(self, value: bytes | None) -> None:
         """Take the slot's own record, if there is one."""
@@ -229,6 +237,10 @@ class OwnedSlot:
         self.dirty.clear()
         return writes, outputs, after
 
+    def stale(self, now: float) -> bool:
+        """Whether something is to be written again for its age alone."""
+        return now - min(self.written.values(), default=now) >= REWRITE_AFTER_S
+
     def checkpoint(self, now: float) -> Checkpoint:
         """Everything that brings the slot durable up to `applied`.
 
@@ -238,12 +250,14 @@ class OwnedSlot:
         self._take(self.slot.settled())
         first, outputs, after = self.collect(now)
         stages = [[self._write(key, now) for key in stage] for stage in self.slot.touched()] or [[]]
-        stale = [self._write(key, now) for key, at in self.written.items() if now - at > REWRITE_AFTER_S]
+        stale = [self._write(key, now) for key, at in self.written.items() if now - at >= REWRITE_AFTER_S]
+        if claim := now - self.claimed >= REWRITE_AFTER_S:
+            self.claimed = now
         self.floor = _furthest(self.floor, self.applied)
         first += stages[0] + [w for w in stale if w.table == self.primary] + [self._own_record(self.floor)]
         later = [*stages[1:], [w for w in stale if w.table != self.primary]]
         self.changed = False
-        return Checkpoint(first, outputs, after, [stage for stage in later if stage], bool(stale))
+        return Checkpoint(first, outputs, after, [stage for stage in later if stage], claim)
 
     def _write(self, key: Key, now: float) -> Write:
         table, name = key

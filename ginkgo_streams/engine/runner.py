@@ -1,11 +1,11 @@
-"""The single writer: takes what has arrived, applies it in order, and makes it durable before anybody sees it.
+"""The single writer of the slots that this process owns: takes what has arrived and applies it in order.
 
-    agents ── take ──> inbox ──> writer ──> changelog records sent ──> committer
+    agents ── take ──> inbox ──> writer ──> changelog records sent ──> committer (engine/committer.py)
                                   (apply)                               (acknowledged? RocksDB, outputs, inputs done)
 
-Two tasks, so that the writer never waits for a round trip: it goes on applying while the committer awaits the
-acknowledgements of earlier groups, in order. Every checkpoint (slot by slot, a few seconds apart) brings all of a
-slot's state durable; only then are its inputs done and their offsets committed. What a crash loses is read again.
+The writer never waits for a round trip: it goes on applying while the committer awaits the acknowledgements of what was
+sent. Every checkpoint (slot by slot, a few seconds apart) brings all of a slot's state durable; only then are its inputs
+done and their offsets committed. What a crash loses is read again.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain, zip_longest
+from dataclasses import dataclass
 from typing import Any
 
 from faust.types import TP
 
 from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.committer import Committer
 from ginkgo_streams.engine.envelope import CLAIM, OWNED, RESERVED, SLOT, Envelope, seal, unseal
 from ginkgo_streams.engine.fatal import die
 from ginkgo_streams.engine.faults import point
-from ginkgo_streams.engine.owned import Input, OwnedSlot, Write
-from ginkgo_streams.engine.reducer import Output, Slot, Stamp
+from ginkgo_streams.engine.owned import Input, OwnedSlot
+from ginkgo_streams.engine.reducer import Slot
 from ginkgo_streams.engine.table import FencedTable
 
 log = logging.getLogger("ginkgo.engine")
@@ -43,25 +42,8 @@ GATHER_MAX_S = 0.005
 """Longest pause of the writer between two rounds. It pauses for as long as the last round took, so that under load half of
 its time is left to the agents, and next to nothing when idle."""
 
-IN_FLIGHT = 64
-"""Groups sent and not yet acknowledged; beyond that the writer waits for the oldest."""
-
 RELEASE_TIMEOUT_S = 10.0
 """How long giving slots back may wait for the broker. Then they are left as they are: the next owner recovers."""
-
-
-@dataclass(slots=True)
-class Group:
-    """Records sent together, and what follows when they are acknowledged."""
-
-    generation: int
-    sent: list[tuple[int, Write, Awaitable[Any]]] = field(default_factory=list)
-    later: list[list[tuple[int, Write]]] = field(default_factory=list)
-    outputs: list[tuple[Stamp, Output]] = field(default_factory=list)
-    after: list[Callable[[], None]] = field(default_factory=list)
-    done: dict[TP, int] = field(default_factory=dict)
-    also: list[Any] = field(default_factory=list)
-    oldest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +78,6 @@ class Runner:
         self.make_slot, self.inputs, self.claims, self.claim_message = make_slot, tuple(inputs), claims, claim_message
         self.on_loaded, self.on_released = on_loaded, on_released
         self.slots: dict[int, OwnedSlot] = {}
-        self.counts: Counter[str] = Counter()
-        self.latency: deque[float] = deque(maxlen=10_000)
-        self.progress = 0
         self.base, self.raise_base = base, raise_base
         self._epochs: dict[int, int] = {}
         self._kept: dict[int, Kept] = {}
@@ -108,11 +87,8 @@ class Runner:
         self._inbox: deque[Input] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
-        self._groups: asyncio.Queue[Group] = asyncio.Queue(IN_FLIGHT)
-        self._idle = asyncio.Event()
-        self._sending = asyncio.Lock()  # records go out in the order in which they were encoded
-        self._pending = 0
-        self._publishing: set[asyncio.Future[Any]] = set()
+        self._taken = 0
+        self._committer = Committer(app, name, self.tables, self.inputs)
         self._tasks: list[asyncio.Task[Any]] = []
         self._checkpoint_turn = 0
         for table in self.tables:
@@ -133,7 +109,7 @@ class Runner:
         m = event.message
         if not self._accepting or m.generation_id != internals.generation(self.app):
             return
-        self._inbox.append(Input(m.topic, m.partition, m.offset, m.generation_id, m.timestamp, message, fence, claim, also))
+        self._inbox.append(Input(m.topic, m.partition, m.offset, m.generation_id, message, fence, claim, also))
         self._arrived.set()
 
     def durable(self, index: int, key: str) -> Envelope | None:
@@ -148,7 +124,12 @@ class Runner:
     @property
     def waiting(self) -> bool:
         """Whether something was taken that is not durable or not published yet."""
-        return bool(self._inbox or self._pending or self._publishing)
+        return bool(self._inbox) or self._committer.waiting
+
+    @property
+    def progress(self) -> int:
+        """A number that is another one when something was taken or made durable since."""
+        return self._taken + self._committer.committed
 
     def copied(self) -> frozenset[int] | None:
         """Slots of which we keep a standby copy that is up to date; None where the present assignment is not loaded yet."""
@@ -160,11 +141,6 @@ class Runner:
         """Inputs taken and not yet applied."""
         return len(self._inbox)
 
-    def count_refused(self, where: str, records: int) -> None:
-        """Records of a fenced owner, found in recovery or by a standby."""
-        self.counts["refused_changelog"] += records
-        log.warning("Refused %d changelog records of a fenced owner in %s", records, where)
-
     def stop(self) -> None:
         """End the tasks, after `release`."""
         for task in self._tasks:
@@ -173,9 +149,9 @@ class Runner:
     # ---- ownership ----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the two tasks (called once, from the running loop)."""
+        """Start its tasks (called once, from the running loop)."""
         if not self._tasks:
-            steps = (self._write_loop, self._commit_loop, self._checkpoint_loop)
+            steps = (self._write_loop, self._committer.run, self._checkpoint_loop)
             self._tasks = [asyncio.ensure_future(self._guard(step)) for step in steps]
 
     async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -213,14 +189,14 @@ class Runner:
         sent = []
         for index in mine:
             message = self.claim_message(index, epoch)
-            sent += [await self._send(topic, str(index).encode(), message, p) for topic, p in self.claims(index)]
-        await self._all(sent)
+            sent += [await internals.send(self.app, topic, str(index).encode(), message, p) for topic, p in self.claims(index)]
+        await asyncio.gather(*sent)
         point("half_claim")
         sent = []
         for table in self.tables:
             for index in mine:
-                sent.append(await self._send(table.changelog_topic_name, CLAIM, seal(epoch, 0, {}, b"claim"), index))
-        await self._all(sent)
+                sent.append(await internals.send(self.app, table.changelog_topic_name, CLAIM, seal(epoch, 0, {}, b"claim"), index))
+        await asyncio.gather(*sent)
         self._epochs = dict.fromkeys(mine, epoch)
         self._claimed_generation = generation
         point("after_claim")
@@ -269,13 +245,13 @@ class Runner:
         self._accepting = True
         self.start()
         log.info("%s: %d slots loaded%s", self.name, len(slots), f", {unread} of them as they were given back" if unread else "")
-        await self._send_group(0.0)  # what was loaded has something to give again, and nothing may arrive for it
+        await self._send()  # what was loaded has something to give again, and nothing may arrive for it
 
     async def _read(self, index: int, epoch: int) -> OwnedSlot:
         """A slot out of its local copies."""
         owned = OwnedSlot(index, epoch, self.make_slot(index), self.tables[0].name)
         for table in self.tables:
-            owned.load(table.name, table.live_items(index))
+            owned.load(table.name, table.live_items(index), time.monotonic())
             await asyncio.sleep(0)
         owned.load_slot(internals.LocalCopy(self.tables[0], index).get(SLOT))
         return owned
@@ -315,8 +291,8 @@ class Runner:
         self._inbox.clear()
         try:
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                await self._checkpoint(list(self.slots.values()))
-                await self._drained()
+                await self._committer.checkpoint(list(self.slots.values()), self._loaded_generation)
+                await self._committer.drained()
                 clean = await self.app.consumer.commit_done()
         except TimeoutError:
             clean = False
@@ -331,12 +307,6 @@ class Runner:
         self.slots = {}
         self._epochs = {}
         self.on_released()
-
-    async def _drained(self) -> None:
-        while self._pending or self._publishing:
-            self._idle.clear()
-            if self._pending or self._publishing:
-                await self._idle.wait()
 
     # ---- the writer ---------------------------------------------------------------------------------------------
 
@@ -361,42 +331,15 @@ class Runner:
                 if generation != internals.generation(self.app) or not self._accepting:
                     break  # these slots are no longer those that the inputs were for
                 if (owned := self.slots.get(index)) is not None:
-                    taken = owned.apply_all(arrived)
-                    self.progress += taken
-                    self.counts["out_of_turn"] += len(arrived) - taken
+                    self._taken += owned.apply_all(arrived)
                     point("after_apply")
                     if owned.pending:  # at once: an order need not wait for what the other slots have to do
-                        await self._send_group(arrived[0].timestamp)
+                        await self._send()
             ended = time.monotonic()
             spent = ended - began
 
-    async def _send_group(self, oldest: float) -> None:
-        async with self._sending:
-            group = Group(self._loaded_generation, oldest=oldest)
-            now = time.monotonic()
-            for owned in [owned for owned in self.slots.values() if owned.pending]:
-                writes, outputs, after = owned.collect(now)
-                group.sent += await self._sent([(owned.index, write) for write in writes])
-                group.outputs.extend((Stamp(owned.index, owned.epoch), output) for output in outputs)
-                group.after += after
-            if group.sent or group.outputs or group.after:
-                await self._enqueue(group)
-
-    async def _enqueue(self, group: Group) -> None:
-        self._pending += 1
-        await self._groups.put(group)
-
-    async def _sent(self, writes: Sequence[tuple[int, Write]]) -> list[tuple[int, Write, Awaitable[Any]]]:
-        """Send changelog records of slots, in order; each with what is done when it is acknowledged."""
-        return [(index, write, await self._send_write(index, write)) for index, write in writes]
-
-    async def _send_write(self, index: int, write: Write) -> Awaitable[Any]:
-        point("before_changelog", self.name)
-        topic = self._table(write.table).changelog_topic_name
-        return await self._send(topic, write.key, write.value, index)
-
-    def _table(self, name: str) -> FencedTable:
-        return next(table for table in self.tables if table.name == name)
+    async def _send(self) -> None:
+        await self._committer.send(self.slots.values(), self._loaded_generation)
 
     async def _checkpoint_loop(self) -> None:
         while True:
@@ -406,97 +349,5 @@ class Runner:
             order = sorted(self.slots)
             self._checkpoint_turn = (self._checkpoint_turn + 1) % len(order)
             owned = self.slots[order[self._checkpoint_turn]]
-            if owned.changed or time.monotonic() - min(owned.written.values(), default=time.monotonic()) > 60:
-                await self._checkpoint([owned])
-
-    async def _checkpoint(self, slots: Sequence[OwnedSlot]) -> None:
-        """Make slots durable whole, in one group: each of its stages is one round trip, however many slots there are."""
-        async with self._sending:
-            group = Group(self._loaded_generation)
-            first: list[tuple[int, Write]] = []
-            later: list[list[list[tuple[int, Write]]]] = []
-            now = time.monotonic()
-            # No await between here and the last encode: the stages show one moment of each slot.
-            for owned in slots:
-                made = owned.checkpoint(now)
-                again = owned.claim_again(table.name for table in self.tables) if made.stale else []
-                first += [(owned.index, write) for write in again + made.first]
-                later.append([[(owned.index, write) for write in stage] for stage in made.later])
-                group.outputs += [(Stamp(owned.index, owned.epoch), output) for output in made.outputs]
-                group.after += made.after
-                group.done |= {TP(topic, owned.index): offset + 1 for topic, offset in owned.applied.items() if topic in self.inputs}
-                group.also += owned.also
-                owned.also = []
-            group.later = [[*chain.from_iterable(stage)] for stage in zip_longest(*later, fillvalue=())]
-            group.sent = await self._sent(first)
-            await self._enqueue(group)
-        point("checkpoint_sent")
-
-    # ---- the committer ------------------------------------------------------------------------------------------
-
-    async def _commit_loop(self) -> None:
-        while True:
-            group = await self._groups.get()
-            await self._commit(group)
-            self._pending -= 1
-            self.progress += 1
-            self._idle.set()
-
-    async def _commit(self, group: Group) -> None:
-        point("before_ack")
-        await self._settle(group, group.sent)
-        point("after_ack")
-        if group.generation != internals.generation(self.app):
-            return  # the next owner, or we after recovery, gives these outputs again
-        if group.outputs:
-            point("before_publish", self.name)
-        for stamp, output in group.outputs:
-            future = asyncio.ensure_future(await self._send(output.topic, output.key, output.encode(stamp), output.partition))
-            self._publishing.add(future)
-            future.add_done_callback(self._published)
-            if group.oldest:
-                future.add_done_callback(partial(self._measured, group.oldest))
-        point("after_publish")
-        for call in group.after:
-            call()
-        for stage in group.later:
-            await self._settle(group, await self._sent(stage))
-        if group.done:
-            if self._publishing:
-                await self._all(list(self._publishing))
-            await self._all(group.also)
-            if group.generation == internals.generation(self.app):
-                point("before_done")
-                self.app.consumer.done(group.done)
-                self.counts["checkpoints"] += 1
-
-    async def _settle(self, group: Group, sent: list[tuple[int, Write, Awaitable[Any]]]) -> None:
-        """Await acknowledgements, then write the local copies (unless the slots are no longer ours)."""
-        results = await self._all([future for _, _, future in sent])
-        if group.generation != internals.generation(self.app):
-            return
-        puts: dict[tuple[str, int], tuple[dict[bytes, bytes], int]] = {}
-        for (index, write, _), metadata in zip(sent, results, strict=True):
-            values, _ = puts.get((write.table, index), ({}, 0))
-            values[write.key] = write.value
-            puts[write.table, index] = (values, metadata.offset)
-        for (name, index), (values, offset) in puts.items():
-            internals.LocalCopy(self._table(name), index).write(values.items(), offset=offset)
-        point("after_rocksdb")
-
-    def _measured(self, since: float, future: asyncio.Future[Any]) -> None:
-        self.latency.append(time.time() - since)
-
-    def _published(self, future: asyncio.Future[Any]) -> None:
-        self._publishing.discard(future)
-        if not self._publishing:
-            self._idle.set()
-        if not future.cancelled() and future.exception() is not None:
-            die(f"{self.name}: an output was not acknowledged", future.exception())
-        self.counts["outputs"] += 1
-
-    async def _send(self, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[Any]:
-        return await internals.send(self.app, topic, key, value, partition)
-
-    async def _all(self, futures: Sequence[Awaitable[Any]]) -> list[Any]:
-        return list(await asyncio.gather(*futures)) if futures else []
+            if owned.changed or owned.stale(time.monotonic()):
+                await self._committer.checkpoint([owned], self._loaded_generation)

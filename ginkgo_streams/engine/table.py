@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from ginkgo_streams.engine.internals import LocalCopy
 
 if TYPE_CHECKING:
     from ginkgo_streams.engine.runner import Runner
+
+log = logging.getLogger("ginkgo.engine")
 
 SMALL_ROCKSDB = {
     "write_buffer_size": 4 << 20,
@@ -91,8 +94,8 @@ class FencedTable(faust.Table):  # type: ignore[misc]
             die(f"{self.name}-{partition}: its changelog cannot be read: {error}", error)
         except Exception as error:
             die(f"{self.name}-{partition}: its changelog cannot be copied: {error}", error)
-        if refused and self.runner is not None:
-            self.runner.count_refused(f"{self.name}-{partition}", refused)
+        if refused:
+            log.warning("Refused %d changelog records of a fenced owner in %s-%d", refused, self.name, partition)
 
     def throw_away(self, partition: int) -> None:
         """Empty the local copy of a partition; the next recovery reads the whole changelog."""

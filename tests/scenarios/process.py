@@ -80,7 +80,7 @@ class Process:
         self.owned = OwnedSlot(self.index, self.epoch, role.make_slot(self.index), role.tables[0])
         copies = [recover(self.broker, topic, self.index) for topic in tables]
         for table, copy in zip(role.tables, copies, strict=True):
-            self.owned.load(table, [(key, value) for key, value in copy.items() if not key.startswith(RESERVED)])
+            self.owned.load(table, [(key, value) for key, value in copy.items() if not key.startswith(RESERVED)], self.clock)
         self.owned.load_slot(copies[0].get(SLOT))
         self.owned.delivered = {topic: self.committed.get(topic, 0) - 1 for topic in role.inputs}
         self.owned.recovered()
@@ -105,7 +105,7 @@ class Process:
             taken = Fenced(None)
             self.dead.append((topic, offset, str(error)))
             self.broker.send(topic + DLQ, key, value, 0)
-        return Input(topic, self.index, offset, 1, 0.0, taken.message, taken.fence, taken.claim)
+        return Input(topic, self.index, offset, 1, taken.message, taken.fence, taken.claim)
 
     def group(self) -> None:
         """Send what the inputs taken so far have made dirty."""

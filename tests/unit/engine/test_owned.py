@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ginkgo_streams.engine.envelope import SLOT, unseal
-from ginkgo_streams.engine.owned import Input, OwnedSlot
+from ginkgo_streams.engine.envelope import SLOT, seal, unseal
+from ginkgo_streams.engine.owned import REWRITE_AFTER_S, Input, OwnedSlot
 from ginkgo_streams.engine.reducer import Effects, Key, Output, Record
 
 
@@ -57,7 +57,7 @@ def fed(inputs: int) -> OwnedSlot:
 
 
 def item(offset: int, **more: Any) -> Input:
-    return Input("in", 0, offset, 1, 0.0, "message", **more)
+    return Input("in", 0, offset, 1, "message", **more)
 
 
 def offsets(slot: OwnedSlot) -> list[int]:
@@ -103,7 +103,7 @@ def test_fresh_replayed_input_is_not_seen_again_by_a_value_that_has_it() -> None
     first = fed(3)
     (write,), _, _ = first.collect(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
-    successor.load("main", [(write.key, write.value)])
+    successor.load("main", [(write.key, write.value)], 0.0)
     successor.delivered = {"in": -1}
     for offset in range(4):
         successor.apply(item(offset))
@@ -146,7 +146,7 @@ def test_again_slot_given_back_in_mid_replay_goes_on_with_it() -> None:
     first.collect(0.0)
     made = first.checkpoint(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
-    successor.load("windows", [(made.later[0][0].key, made.later[0][0].value)])
+    successor.load("windows", [(made.later[0][0].key, made.later[0][0].value)], 0.0)
     successor.load_slot(made.first[-1].value)
     successor.delivered = {"in": -1}  # nothing was committed
     for offset in range(4):
@@ -173,7 +173,7 @@ def test_write_during_a_replay_keeps_the_reach_of_the_recovered_value() -> None:
     first = fed(6)
     (write,), _, _ = first.collect(0.0)
     successor = OwnedSlot(0, 8, Recorder(), "main")
-    successor.load("main", [(write.key, write.value)])
+    successor.load("main", [(write.key, write.value)], 0.0)
     successor.delivered = {"in": 1}
     successor.apply(item(2))
     successor.dirty[("main", "k")] = None  # another topic's input changed it in mid-replay
@@ -215,7 +215,7 @@ class Joiner(Recorder):
 
 def test_apply_all_joins_new_inputs_in_a_row_but_none_across_a_claim_or_another_topic() -> None:
     made = OwnedSlot(0, 7, Joiner(), "main")
-    other = Input("other", 0, 0, 1, 0.0, "o")
+    other = Input("other", 0, 0, 1, "o")
     assert made.apply_all([item(0), item(1), item(1), item(2), other, item(3), item(4, claim=(1, 1)), item(5)]) == 7
     assert isinstance(made.slot, Joiner)
     assert made.slot.messages == ["message+message+message", "o", "message", "message", "message"]
@@ -228,3 +228,41 @@ def test_apply_all_replayed_inputs_are_given_one_by_one() -> None:
     made.apply_all([item(0), item(1), item(2), item(3)])
     assert isinstance(made.slot, Joiner)
     assert made.slot.messages == ["message", "message", "message+message"]
+
+
+def heir(values: dict[bytes, bytes], now: float) -> OwnedSlot:
+    """The owner of these values of the primary table from `now` on."""
+    made = OwnedSlot(0, 8, Recorder(), "main")
+    made.load("main", values.items(), now)
+    return made
+
+
+def written_again(slot: OwnedSlot, now: float) -> dict[bytes, bytes]:
+    """What a checkpoint writes, the slot's own record left out."""
+    return {write.key: write.value for write in slot.checkpoint(now).first if write.key != SLOT}
+
+
+def test_checkpoint_recovered_values_are_written_again_in_their_order_over_a_minute() -> None:
+    names = [b"%02d" % n for n in range(12)]
+    slot = heir({name: seal(7 - n % 2, n, {"in": 3}, b"x") for n, name in enumerate(names)}, now=1000.0)
+    written = [[*written_again(slot, 1000.0 + REWRITE_AFTER_S * n / 12)] for n in range(12)]
+    assert written == [[name] for name in [*names[1::2], *names[::2]]], "those of the older claim first"
+    assert [len(written_again(slot, 1000.0 + REWRITE_AFTER_S * (1 + n / 12))) for n in range(12)] == [1] * 12, "and each once a minute"
+    assert [slot.stale(at + 2 * REWRITE_AFTER_S) for at in (999.0, 1000.0)] == [False, True]
+
+
+def test_checkpoint_owners_that_live_shortly_write_all_again_between_them() -> None:
+    values = {b"%02d" % n: seal(0, n, {"in": 3}, b"x") for n in range(12)}
+    before = dict(values)
+    for owner in range(4):
+        slot = OwnedSlot(0, 1 + owner, Recorder(), "main")
+        slot.load("main", values.items(), 0.0)
+        for at in range(0, 21, 5):
+            values |= written_again(slot, float(at))
+    assert all(unseal(values[name]).epoch > 0 for name in before)
+
+
+def test_checkpoint_claim_is_written_again_once_a_minute() -> None:
+    slot = fed(1)
+    claims = [slot.checkpoint(1000.0 + REWRITE_AFTER_S * n / 2).claim for n in range(5)]
+    assert claims == [True, False, True, False, True]
