@@ -23,8 +23,11 @@ WINDOW_S = 0.01
 """Shortest time between two messages to a slot."""
 
 GATHER_S = 0.002
-"""A message waits until nothing has come for so long (a window at most): a feed's step is one message per market partition, and what
-is sent together costs the portfolios half of what it costs in two."""
+"""A message waits until nothing has come for so long (a window at most), or as many have come as in the steps before: a feed's step
+is one message per market partition, and what is sent together costs the portfolios half of what it costs in two."""
+
+STEPS = 4
+"""Steps that say how many messages the next one has: the most of theirs, as the loop may be held up in the midst of one."""
 
 CLOCK_S = 1.0
 """Shortest wall time between two clocks to a slot."""
@@ -68,6 +71,49 @@ class _SlotQueue:
     clock_sent_at: float = -1e9
 
 
+@dataclass(slots=True)
+class _Step:
+    """Messages that come one right after the other. whole: set unless some have come and others may follow."""
+
+    whole: asyncio.Event
+    counts: deque[int] = field(default_factory=lambda: deque(maxlen=STEPS))
+    count: int = 0
+    began: float = -1e9
+    added: float = -1e9
+    timer: asyncio.TimerHandle | None = None
+
+    def __post_init__(self) -> None:
+        self.whole.set()
+
+    def add(self, loop: asyncio.AbstractEventLoop, gather_s: float, window_s: float) -> None:
+        """One more message."""
+        now = loop.time()
+        if now >= min(self.added + gather_s, self.began + window_s):
+            if self.count:
+                self.counts.append(self.count)
+            self.count, self.began = 0, now
+        self.count += 1
+        self.added = now
+        if self.count == max(self.counts, default=0):
+            self._end()
+        elif self.timer is None:
+            self.whole.clear()
+            self.timer = loop.call_at(now + gather_s, self._look, loop, gather_s, now + window_s)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, gather_s: float, latest: float) -> None:
+        due = min(self.added + gather_s, latest)
+        if due > loop.time():
+            self.timer = loop.call_at(due, self._look, loop, gather_s, latest)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.whole.set()
+
+
 class Router:
     """Groups quotes by interested slot. All methods belong to one event loop.
 
@@ -94,7 +140,7 @@ class Router:
         self._clock_s = clock_s
         self._queues: dict[int, _SlotQueue] = {}
         self._wanted = _WantedBySlot()
-        self._added_at = -1e9
+        self._step = _Step(asyncio.Event())
         self._clock = 0
         self._clock_timer: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
@@ -115,14 +161,15 @@ class Router:
         if self._closed:
             return delivery.done  # never done: its input is not committed
         self._wanted.follow(self._interest())
-        self._added_at = loop.time()
         for slot, columns in self._wanted.split(quotes):
             queue = self._queue(slot)
             for part in _parts(quotes, columns, delivery):
                 queue.waiting.append(part)
                 delivery.parts += 1
             self._wake(slot, queue)
-        if not delivery.parts:
+        if delivery.parts:
+            self._step.add(loop, min(GATHER_S, self._window_s), self._window_s)
+        else:
             delivery.done.set_result(None)
         if clock > self._clock:
             self._clock = clock
@@ -217,13 +264,11 @@ class Router:
             queue.drain = None
 
     async def _gathered(self, queue: _SlotQueue) -> None:
-        """Wait until a message is due: a window after the last one, and when what belongs to one moment has come."""
+        """Wait until a message is due: a window after the last one, and when the step is there."""
         loop = asyncio.get_running_loop()
-        gather, earliest = min(GATHER_S, self._window_s), queue.sent_at + self._window_s
-        latest = max(earliest, loop.time() + self._window_s)
-        await asyncio.sleep(gather)
-        while (wait := min(max(self._added_at + gather, earliest), latest) - loop.time()) > 0:
+        while (wait := queue.sent_at + self._window_s - loop.time()) > 0:
             await asyncio.sleep(wait)
+        await self._step.whole.wait()
 
     def _clock_is_due(self, queue: _SlotQueue) -> bool:
         return self._clock > queue.clock_sent and queue.clock_sent_at + self._clock_s <= asyncio.get_running_loop().time()

@@ -141,6 +141,31 @@ def test_router_step_that_comes_in_parts_goes_out_in_one_message(monkeypatch: py
     run(test)
 
 
+def test_router_step_of_as_many_parts_as_the_ones_before_goes_out_with_its_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "GATHER_S", 0.2)
+
+    async def test() -> None:
+        gate = Gate()
+        router = Router(fixed({0: "*", 1: "*"}), gate, window_s=0.3)
+
+        async def step(parts: int) -> bool:
+            """Whether it goes out with its last part."""
+            before = len(gate.sent)
+            added = [router.add(quotes("A", seq=number)) for number in range(parts)]
+            for _ in range(10):
+                await asyncio.sleep(0)
+            at_once = len(gate.sent) > before
+            await asyncio.gather(*added)
+            await asyncio.sleep(0.4)
+            return at_once
+
+        assert [await step(parts) for parts in (5, 5, 3, 5)] == [False, True, False, True]
+        assert [await step(parts) for parts in (6, *[5] * routing.STEPS, 5)] == [False] * (1 + routing.STEPS) + [True]
+        assert {len(codes) for codes in gate.codes(1)} == {3, 5, 6}, "each step in one message"
+
+    run(test)
+
+
 def test_future_of_an_add_when_one_of_its_slots_is_not_acknowledged_then_not_done() -> None:
     async def test() -> None:
         slow = Gate(open_=False)
