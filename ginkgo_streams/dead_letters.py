@@ -7,6 +7,7 @@ import logging
 import uuid
 from typing import Any
 
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.internals import send_with_headers
 from ginkgo_streams.messages import Alert, encode, iso
 from ginkgo_streams.topics import ALERTS, DLQ
@@ -14,21 +15,21 @@ from ginkgo_streams.topics import ALERTS, DLQ
 log = logging.getLogger("ginkgo")
 
 
-def dead_letter(app: Any, event: Any, error: ValueError, source: str) -> asyncio.Future[Any]:
+def dead_letter(app: Any, arrival: Arrival, error: ValueError, source: str) -> asyncio.Future[Any]:
     """Send it there; what is returned is done when both letter and alert are acknowledged."""
-    return asyncio.ensure_future(_send(app, event.message, error, source))
+    return asyncio.ensure_future(_send(app, arrival, error, source))
 
 
-async def _send(app: Any, message: Any, error: ValueError, source: str) -> None:
-    place = f"{message.topic}[{message.partition}]@{message.offset}"
+async def _send(app: Any, arrival: Arrival, error: ValueError, source: str) -> None:
+    place = f"{arrival.topic}[{arrival.partition}]@{arrival.offset}"
     log.warning("Dead letter from %s: %s", place, error)
-    headers = [("reason", str(error).encode()), ("topic", message.topic.encode()), ("position", place.encode())]
+    headers = [("reason", str(error).encode()), ("topic", arrival.topic.encode()), ("position", place.encode())]
     alert = Alert(
         alert_id=str(uuid.uuid5(uuid.NAMESPACE_URL, place)), alert_type="data_anomaly", severity="warning", source=source,
-        message=f"message at {place} went to {message.topic}{DLQ}: {error}", details={"position": place},
-        timestamp=iso(round(message.timestamp * 1000)),
+        message=f"message at {place} went to {arrival.topic}{DLQ}: {error}", details={"position": place},
+        timestamp=iso(arrival.timestamp),
     )  # fmt: skip
-    letter = await send_with_headers(app, message.topic + DLQ, message.key, message.value, 0, headers)
+    letter = await send_with_headers(app, arrival.topic + DLQ, arrival.key, arrival.value, 0, headers)
     notice = await send_with_headers(app, ALERTS, source.encode(), encode(alert), None, [])
     await letter
     await notice

@@ -8,6 +8,7 @@ from typing import Any
 from ginkgo_streams import messages as m
 from ginkgo_streams.dead_letters import dead_letter
 from ginkgo_streams.engine.app import EngineApp, consume
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.runner import Runner
 from ginkgo_streams.routing import Router
 from ginkgo_streams.slots.exchange import Market
@@ -53,15 +54,15 @@ def _market(updates: list[m.MarketMessage]) -> Market:
 def market_data(app: EngineApp, exchange: Runner, router: Router) -> None:
     """Declare the agent. The input is done when the exchange has it durably and every slot's ticks are acknowledged."""
 
-    async def take(event: Any) -> None:
-        market, wrong = decode(event.value)
+    async def take(arrival: Arrival) -> None:
+        market, wrong = decode(arrival.value)
         also: asyncio.Future[Any] = router.add(market.quotes or m.no_quotes(), market.clock)
         if wrong is not None:
-            also = asyncio.gather(also, dead_letter(app, event, wrong, app.engine.node_id))
-        await exchange.take(event, market, also=also)
+            also = asyncio.gather(also, dead_letter(app, arrival, wrong, app.engine.node_id))
+        await exchange.take(arrival, market, also=also)
 
-    async def reject(event: Any, error: ValueError) -> None:
-        await exchange.take(event, None, also=dead_letter(app, event, error, app.engine.node_id))
+    async def reject(arrival: Arrival, error: ValueError) -> None:
+        await exchange.take(arrival, None, also=dead_letter(app, arrival, error, app.engine.node_id))
 
     @app.agent(app.raw_topic(MARKET_DATA), name="market_data")  # type: ignore[untyped-decorator]
     async def agent(stream: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ginkgo_streams import messages as m
 from ginkgo_streams.dead_letters import dead_letter
 from ginkgo_streams.engine.app import EngineApp, consume
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.sink import Sink
 from ginkgo_streams.topics import SNAPSHOTS
 
@@ -14,13 +15,13 @@ from ginkgo_streams.topics import SNAPSHOTS
 def snapshots(app: EngineApp, sink: Sink) -> None:
     """Declare the agent."""
 
-    async def take(event: Any) -> None:
-        snapshot = m.decode(event.value, m.Snapshot)
-        sink.take(event, snapshot.portfolio_id, snapshot)
+    async def take(arrival: Arrival) -> None:
+        snapshot = m.decode(arrival.value, m.Snapshot)
+        sink.take(arrival, snapshot.portfolio_id, snapshot)
 
-    async def reject(event: Any, error: ValueError) -> None:
-        await dead_letter(app, event, error, app.engine.node_id)
-        sink.skip(event)
+    async def reject(arrival: Arrival, error: ValueError) -> None:
+        await dead_letter(app, arrival, error, app.engine.node_id)
+        sink.skip(arrival)
 
     @app.agent(app.raw_topic(SNAPSHOTS), name="snapshots")  # type: ignore[untyped-decorator]
     async def agent(stream: Any) -> None:

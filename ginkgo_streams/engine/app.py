@@ -17,7 +17,9 @@ import faust
 import uvloop
 
 from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.assignor import NodeAssignor
+from ginkgo_streams.engine.consumer import TOGETHER
 from ginkgo_streams.engine.fatal import cannot_start, die, stop_within
 from ginkgo_streams.engine.garbage import collect_garbage
 from ginkgo_streams.engine.members import Member, member_url, members
@@ -92,7 +94,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             producer_request_timeout=40.0,
             producer_linger_ms=0,
             stream_wait_empty=False,
-            stream_buffer_maxsize=4096,
+            stream_buffer_maxsize=4096 // TOGETHER,
             web_enabled=settings.web_enabled,
             web_port=settings.web_port,
             web_bind=settings.web_host,
@@ -193,21 +195,22 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
 
 async def consume(
-    app: EngineApp, stream: Any, take: Callable[[Any], Awaitable[None]], reject: Callable[[Any, ValueError], Awaitable[None]]
+    app: EngineApp, stream: Any, take: Callable[[Arrival], Awaitable[None]], reject: Callable[[Arrival, ValueError], Awaitable[None]]
 ) -> None:
-    """The body of every agent: hand each event on; a bad one goes where `reject` puts it; a bug ends the process.
+    """The body of every agent: hand on each record of each event; a bad one goes where `reject` puts it; a bug ends the process.
 
     `noack`: the offset is committed by the runner's checkpoints, never because the loop went round.
     """
     async for event in stream.noack().events():
-        try:
-            await take(event)
-        except ValueError as error:
-            await reject(event, error)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            die(f"agent of {event.message.topic}: {type(error).__name__}: {error}", error)
+        for arrival in event.value:
+            try:
+                await take(arrival)
+            except ValueError as error:
+                await reject(arrival, error)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                die(f"agent of {arrival.topic}: {type(error).__name__}: {error}", error)
 
 
 def run(app: EngineApp, loglevel: str = "WARNING", services: Sequence[Any] = ()) -> int:

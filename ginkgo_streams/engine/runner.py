@@ -21,6 +21,7 @@ from typing import Any
 from faust.types import TP
 
 from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.committer import Committer
 from ginkgo_streams.engine.envelope import CLAIM, OWNED, RESERVED, SLOT, Envelope, seal, unseal
 from ginkgo_streams.engine.fatal import die
@@ -41,6 +42,9 @@ INBOX_BOUND = 5_000
 GATHER_MAX_S = 0.005
 """Longest pause of the writer between two rounds. It pauses for as long as the last round took, so that under load half of
 its time is left to the agents, and next to nothing when idle."""
+
+SENDING_ROUNDS = 4
+"""Rounds of the loop in which aiokafka writes to its connection what it was given."""
 
 RELEASE_TIMEOUT_S = 10.0
 """How long giving slots back may wait for the broker. Then they are left as they are: the next owner recovers."""
@@ -97,7 +101,13 @@ class Runner:
     # ---- called by agents ---------------------------------------------------------------------------------------
 
     async def take(
-        self, event: Any, message: Any, *, fence: tuple[int, int] | None = None, claim: tuple[int, int] | None = None, also: Any = None
+        self,
+        arrival: Arrival,
+        message: Any,
+        *,
+        fence: tuple[int, int] | None = None,
+        claim: tuple[int, int] | None = None,
+        also: Any = None,
     ) -> None:
         """Hand over an input. message None: a dead letter, whose offset moves when `also` (an awaitable) is done.
 
@@ -106,10 +116,9 @@ class Runner:
         while len(self._inbox) >= INBOX_BOUND and self._accepting:
             self._room.clear()
             await self._room.wait()
-        m = event.message
-        if not self._accepting or m.generation_id != internals.generation(self.app):
+        if not self._accepting or arrival.generation != internals.generation(self.app):
             return
-        self._inbox.append(Input(m.topic, m.partition, m.offset, m.generation_id, message, fence, claim, also))
+        self._inbox.append(Input(arrival.topic, arrival.partition, arrival.offset, arrival.generation, message, fence, claim, also))
         self._arrived.set()
 
     def durable(self, index: int, key: str) -> Envelope | None:
@@ -327,6 +336,7 @@ class Runner:
             for item in items:
                 if item.generation == generation and self._accepting:
                     by_slot.setdefault(item.partition, []).append(item)
+            await _let_send()  # what others have given to the producer, as the router its ticks
             for index, arrived in by_slot.items():
                 if generation != internals.generation(self.app) or not self._accepting:
                     break  # these slots are no longer those that the inputs were for
@@ -335,6 +345,7 @@ class Runner:
                     point("after_apply")
                     if owned.pending:  # at once: an order need not wait for what the other slots have to do
                         await self._send()
+                    await _let_send()
             ended = time.monotonic()
             spent = ended - began
 
@@ -351,3 +362,9 @@ class Runner:
             owned = self.slots[order[self._checkpoint_turn]]
             if owned.changed or owned.stale(time.monotonic()):
                 await self._committer.checkpoint([owned], self._loaded_generation)
+
+
+async def _let_send() -> None:
+    """Let the producer write what it was given, before the loop is kept for long."""
+    for _ in range(SENDING_ROUNDS):
+        await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from typing import Any
 from faust.types import TP
 
 from ginkgo_streams.engine import internals
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.fatal import die
 
 log = logging.getLogger("ginkgo.engine")
@@ -63,22 +64,21 @@ class Sink:
         for task in self._tasks:
             task.cancel()
 
-    def take(self, event: Any, key: str, value: Any) -> None:
+    def take(self, arrival: Arrival, key: str, value: Any) -> None:
         """A value to write: it takes the place of an older one of its key."""
         for store in self.stores:
             store.pending[key] = value
-        self.skip(event)
+        self.skip(arrival)
 
-    def skip(self, event: Any) -> None:
+    def skip(self, arrival: Arrival) -> None:
         """An input with nothing to write, or whose value was taken."""
-        m = event.message
-        if m.generation_id != internals.generation(self.app):
+        if arrival.generation != internals.generation(self.app):
             return
-        tp = TP(m.topic, m.partition)
+        tp = TP(arrival.topic, arrival.partition)
         if not self.stores:
-            self.app.consumer.done({tp: m.offset + 1})
+            self.app.consumer.done({tp: arrival.offset + 1})
         for store in self.stores:
-            store.seen[tp] = m.offset + 1
+            store.seen[tp] = arrival.offset + 1
             store.arrived.set()
 
     async def _write(self, store: Store) -> None:

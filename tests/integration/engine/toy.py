@@ -19,6 +19,7 @@ from typing import Any
 from ginkgo_streams.engine import runner as engine_runner
 from ginkgo_streams.engine import watchdog
 from ginkgo_streams.engine.app import AppSettings, EngineApp, consume, run
+from ginkgo_streams.engine.arrival import Arrival
 from ginkgo_streams.engine.envelope import OWNED
 from ginkgo_streams.engine.internals import LocalCopy, owned_partitions, request_rejoin, send
 from ginkgo_streams.engine.provision import provision
@@ -136,8 +137,8 @@ class Narrow(Runner):
 
     most = 0
 
-    async def take(self, event: Any, *rest: Any, **options: Any) -> None:
-        await super().take(event, *rest, **options)
+    async def take(self, arrival: Arrival, *rest: Any, **options: Any) -> None:
+        await super().take(arrival, *rest, **options)
         self.most = max(self.most, self.backlog())
 
     async def _write_loop(self) -> None:
@@ -198,11 +199,11 @@ def toy_app(bootstrap: str, node_id: str, datadir: Path) -> EngineApp:
     )  # fmt: skip
     app.runners.append(runner)
 
-    async def take(event: Any) -> None:
-        await runner.take(event, (event.key.decode(), json.loads(event.value)))
+    async def take(arrival: Arrival) -> None:
+        await runner.take(arrival, ((arrival.key or b"").decode(), json.loads(arrival.value or b"")))
 
-    async def reject(event: Any, error: ValueError) -> None:
-        await runner.take(event, None, also=await send(app, DEAD, event.key, event.value, 0))
+    async def reject(arrival: Arrival, error: ValueError) -> None:
+        await runner.take(arrival, None, also=await send(app, DEAD, arrival.key, arrival.value or b"", 0))
 
     @app.agent(topic)  # type: ignore[untyped-decorator]
     async def count(stream: Any) -> None:
