@@ -36,7 +36,6 @@ TOGETHER = 32
 PREFETCH_BACKOFF_S = 0.002
 """How long aiokafka leaves a broker alone while a record of a paused partition (a changelog) lies undrained."""
 
-
 HAND_OVER_S = 0.0001
 """How long the consumer's thread leaves the interpreter to the main loop once it has something for it. It would go on with the next fetch,
 and keep it for half a millisecond."""
@@ -47,7 +46,7 @@ class HandingOver(MethodQueue):  # type: ignore[misc]
 
     async def _process_enqueued(self, p: Any) -> Any:
         promise = await super()._process_enqueued(p)
-        time.sleep(HAND_OVER_S)
+        time.sleep(HAND_OVER_S)  # noqa: ASYNC251  # the whole thread is to wait, not this coroutine
         return promise
 
 
@@ -55,6 +54,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """aiokafka's consumer with a short fetch wait and fetch sessions, whose failed commit is an answer and not the end."""
 
     _reading: asyncio.Task[Any] | None = None
+    _method_queue: MethodQueue | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Its loop is the standard library's: the main loop's thread closes connections of it that were dropped (see `garbage`), which

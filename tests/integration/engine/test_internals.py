@@ -20,12 +20,12 @@ from faust.tables.recovery import Recovery
 from faust.transport import consumer as consumers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from mode.threads import WorkerThread
+from mode.threads import MethodQueue, MethodQueueWorker, WorkerThread
 from rocksdict import WriteBatch
 
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.app import AppSettings, EngineApp
-from ginkgo_streams.engine.consumer import FETCH_WAIT_MS
+from ginkgo_streams.engine.consumer import FETCH_WAIT_MS, TOGETHER, _batches, _message
 from ginkgo_streams.local.kafka import Broker
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "rocksdict": "0.3.29", "mode-streaming": "0.7.1"}
@@ -104,6 +104,27 @@ def test_internals_records_are_read_of_the_partitions_that_were_active_as_the_re
     assert asyncio.run(consumer._wait_next_records(1.0)) == ({place: ["record"]}, {place})
     assert asked == [{place}]
     assert asyncio.run(consumer._wait_next_records(1.0)) == ({}, set())
+
+
+def test_internals_records_that_were_read_together_go_through_faust_as_one_event() -> None:
+    """Each partition's in its order, none left out, `None` for a value too."""
+
+    def record(offset: int) -> Any:
+        return SimpleNamespace(offset=offset, timestamp=7, key=b"k", value=None if offset % 2 else b"v")
+
+    async def through() -> None:
+        app = EngineApp(AppSettings("internals", "n1", "127.0.0.1:1", Path("unused")))
+        inputs = {TP("a", 0): [record(n) for n in range(TOGETHER + 1)], TP("b", 0): [record(5)], TP("a", 1): [record(2)]}
+        events = [await app.raw_topic(batch[0].topic).decode(_message(batch), propagate=True) for batch in _batches(inputs, 3)]
+        assert [[(one.topic, one.partition, one.offset) for one in event.value] for event in events] == [
+            [("a", 0, n) for n in range(TOGETHER)], [("a", 0, TOGETHER), ("a", 1, 2)], [("b", 0, 5)],
+        ]  # fmt: skip
+        assert [event.message.generation_id for event in events] == [3, 3, 3]
+        assert {one.value for event in events for one in event.value} == {b"v", None}
+
+    asyncio.run(through())
+    assert "method_queue._process_enqueued" in source(MethodQueueWorker)
+    assert "call_soon_threadsafe" in source(MethodQueue._process_enqueued)
 
 
 def test_internals_consumers_thread_has_a_loop_that_another_thread_may_close_connections_of() -> None:
