@@ -161,14 +161,22 @@ class Rate(NamedTuple):
     per_cpu_s: float
 
 
+LEAST_S = 8.0
+"""Of what is counted: a slot's offset is committed every 5 s, the peer's every 3 s. In less one would see when they are, and no rate."""
+
+
+class TooShort(RuntimeError):
+    """The backlog was worked off before a rate was to be seen."""
+
+
 def steady_rate(commits: Sequence[Commit], total: int) -> Rate:
     """Messages between a fifth and nine tenths of the way: start and end are left out.
 
-    A commit lags behind what is done by the same time throughout, so the lag drops out of the difference.
+    A commit lags behind what is done by the same time throughout, so the lag drops out of the difference. Raises TooShort.
     """
     inside = [commit for commit in commits if 0.2 * total <= commit.done <= 0.9 * total]
-    if len(inside) < 2 or inside[-1].at - inside[0].at < 2:
-        raise RuntimeError(f"too short to measure: {len(inside)} commits; give more ticks")
+    if len(inside) < 2 or inside[-1].at - inside[0].at < LEAST_S:
+        raise TooShort(f"too short to measure: {len(inside)} commits in less than {LEAST_S:g} s")
     first, last = inside[0], inside[-1]
     done = last.done - first.done
     return Rate(done / (last.at - first.at), done / (last.cpu_s - first.cpu_s))

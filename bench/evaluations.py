@@ -15,13 +15,13 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Producer
 
-from bench.backlog import Market, Rate, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
+from bench.backlog import Market, Rate, TooShort, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
 from bench.process import NODE_READY, Process, node
 from bench.quix import GROUP
@@ -41,6 +41,8 @@ TICKS_PER_S = 20_000
 
 PARTITIONS = 10
 TIMEOUT_S = 300.0
+TRIES, GROWTH = 4, 3
+"""A run that is too short is made again with so many times the ticks."""
 
 
 def with_portfolios(folder: Path, bootstrap: str, commands: list[m.ControlCommand]) -> None:
@@ -112,31 +114,56 @@ def _times(rate: Rate, factor: float) -> Rate:
     return Rate(round(rate.per_s * factor), round(rate.per_cpu_s * factor))
 
 
+Run = Callable[[Path, str, int], Rate]
+"""(folder, broker, ticks): works off so many ticks."""
+
+
+def long_enough(run: Run, ticks: int) -> tuple[Rate, int]:
+    """The rate of a run, on a broker of its own, with as many ticks as given or, where they are too soon worked off, more; and how many."""
+    tried = 0
+    while True:
+        try:
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                broker = Broker(folder / "kafka", heap_mb=512)
+                broker.start()
+                try:
+                    asyncio.run(provision(broker.bootstrap, all_topics(), 60))
+                    return run(folder, broker.bootstrap, ticks), ticks
+                finally:
+                    broker.stop()
+        except TooShort as error:
+            tried += 1
+            if tried == TRIES:
+                raise
+            print(f"{ticks:,} ticks: {error}", file=sys.stderr, flush=True)
+            ticks *= GROWTH
+
+
 def measure(codes: int, ticks: int, quix_ticks: int, batch: int = BATCH, rounds: int = 1) -> dict[str, Any]:
-    """Ours and both Quix applications in turn: medians of evaluations a second (also of CPU), and their ratios."""
-    results: dict[str, list[Rate]] = {"ours": [], "quix_by_portfolio": [], "quix_by_code": []}
+    """Ours and both Quix applications in turn: medians of evaluations a second (also of CPU), and their ratios.
+
+    ticks, quix_ticks (0: leave Quix out): to begin with; more where the machine is too quick for a rate to be seen.
+    """
+    runs: dict[str, Run] = {"ours": lambda folder, bootstrap, n: ours(folder, bootstrap, codes, n, batch)}
+    if quix_ticks:
+        runs["quix_by_portfolio"] = lambda folder, bootstrap, n: quix(folder, bootstrap, codes, n, "portfolio")
+        runs["quix_by_code"] = lambda folder, bootstrap, n: quix(folder, bootstrap, codes, n, "code")
+    needed = {who: ticks if who == "ours" else quix_ticks for who in runs}
+    results: dict[str, list[Rate]] = {who: [] for who in runs}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            broker = Broker(folder / "kafka", heap_mb=512)
-            broker.start()
-            try:
-                asyncio.run(provision(broker.bootstrap, all_topics(), 60))
-                results["ours"].append(ours(folder, broker.bootstrap, codes, ticks, batch))
-                if quix_ticks:
-                    results["quix_by_portfolio"].append(quix(folder, broker.bootstrap, codes, quix_ticks, "portfolio"))
-                    results["quix_by_code"].append(quix(folder, broker.bootstrap, codes, quix_ticks, "code"))
-            finally:
-                broker.stop()
-        print(f"evaluations, {codes} codes: { {who: rates[-1] for who, rates in results.items() if rates} }", file=sys.stderr)
-    medians = {who: Rate(*(statistics.median(each) for each in zip(*rates, strict=True))) for who, rates in results.items() if rates}
+        for who, run in runs.items():
+            rate, needed[who] = long_enough(run, needed[who])
+            results[who].append(rate)
+        print(f"evaluations, {codes} codes: { {who: rates[-1] for who, rates in results.items()} }", file=sys.stderr)
+    medians = {who: Rate(*(statistics.median(each) for each in zip(*rates, strict=True))) for who, rates in results.items()}
     ratios = {
         who: {"per_s": round(medians["ours"].per_s / rate.per_s, 2), "per_cpu_s": round(medians["ours"].per_cpu_s / rate.per_cpu_s, 2)}
         for who, rate in medians.items()
         if who != "ours"
     }
     return {
-        "codes": codes, "portfolios": PORTFOLIOS, "batch": batch, "rounds": rounds,
+        "codes": codes, "portfolios": PORTFOLIOS, "batch": batch, "rounds": rounds, "ticks": needed,
         "evaluations": {who: rate._asdict() for who, rate in medians.items()}, "ratio": ratios,
     }  # fmt: skip
 
