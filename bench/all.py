@@ -132,7 +132,7 @@ def takeovers(quick: bool) -> list[Size]:
 def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[[Mapping[str, Any]], list[Row]]]]:
     """What is measured, in order."""
     seconds, rounds = (6.0, 1) if quick else (15.0, 3)
-    ticks, quix_ticks = (200_000, 150_000) if quick else (500_000, 350_000)
+    ticks, quix_ticks = (200_000, 150_000) if quick else (1_500_000, 1_000_000)
     load, watched = (5.0, 5.0) if quick else (30.0, 60.0)
     repetitions = 1 if quick else 20
     return [

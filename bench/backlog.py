@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from numpy.typing import NDArray
 
 from bench.latency import EVENT_START, STEP_S, codes, portfolio_commands
@@ -121,8 +122,11 @@ async def pace_batches(bootstrap: str, slots: Collection[int], market: Market, s
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str, topic: str) -> int:
-    """The sum of a group's committed offsets of a topic."""
-    offsets: dict[TopicPartition, object] = await admin.list_consumer_group_offsets(group)
+    """The sum of a group's committed offsets of a topic; 0 where no group was ever on this broker."""
+    try:
+        offsets: dict[TopicPartition, object] = await admin.list_consumer_group_offsets(group)
+    except GroupCoordinatorNotAvailableError:
+        return 0
     return sum(max(0, at.offset) for tp, at in offsets.items() if tp.topic == topic)  # type: ignore[attr-defined]
 
 
