@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import backtest, evaluations, failover, latency, memory, recovery, scale
+from bench.backlog import LEAST_S
 from bench.pair import Size
 
 Row = tuple[str, str, str]
@@ -134,10 +135,10 @@ def plan(quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]], Callable[
     seconds, rounds = (6.0, 1) if quick else (15.0, 3)
     ticks, quix_ticks = (200_000, 150_000) if quick else (1_500_000, 1_000_000)
     load, watched = (5.0, 5.0) if quick else (30.0, 60.0)
-    repetitions = 1 if quick else 20
+    repetitions, least = (1, 0.0) if quick else (20, LEAST_S)
     return [
         *((f"latency {t}", lambda t=t: latency.measure(t, seconds, rounds), latency_row) for t in (1_000, 5_000)),
-        *((f"evaluations {c}", lambda c=c: evaluations.measure(c, ticks, quix_ticks), evaluation_row) for c in (500, 5_000)),
+        *((f"evaluations {c}", lambda c=c: evaluations.measure(c, ticks, quix_ticks, least_s=least), evaluation_row) for c in (500, 5_000)),
         *((f"recovery {c}", lambda c=c: recovery.measure(c, 0.0), recovery_row) for c in (100, 1_000, 5_000)),
         ("recovery under load", lambda: recovery.measure(5_000, load), recovery_row),
         ("backtest", lambda: backtest.measure(quick), backtest_rows),

@@ -173,14 +173,14 @@ class TooShort(RuntimeError):
     """The backlog was worked off before a rate was to be seen."""
 
 
-def steady_rate(commits: Sequence[Commit], total: int) -> Rate:
+def steady_rate(commits: Sequence[Commit], total: int, least_s: float) -> Rate:
     """Messages between a fifth and nine tenths of the way: start and end are left out.
 
     A commit lags behind what is done by the same time throughout, so the lag drops out of the difference. Raises TooShort.
     """
     inside = [commit for commit in commits if 0.2 * total <= commit.done <= 0.9 * total]
-    if len(inside) < 2 or inside[-1].at - inside[0].at < LEAST_S:
-        raise TooShort(f"too short to measure: {len(inside)} commits in less than {LEAST_S:g} s")
+    if len(inside) < 2 or inside[-1].at - inside[0].at < least_s:
+        raise TooShort(f"too short to measure: {len(inside)} commits in less than {least_s:g} s")
     first, last = inside[0], inside[-1]
     done = last.done - first.done
     return Rate(done / (last.at - first.at), done / (last.cpu_s - first.cpu_s))

@@ -21,7 +21,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from bench.backlog import Market, Rate, TooShort, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
+from bench.backlog import LEAST_S, Market, Rate, TooShort, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
 from bench.process import NODE_READY, Process, node
 from bench.quix import GROUP
@@ -56,7 +56,7 @@ def with_portfolios(folder: Path, bootstrap: str, commands: list[m.ControlComman
         first.stop()
 
 
-def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int) -> Rate:
+def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int, least_s: float) -> Rate:
     """Evaluations of one node."""
     commands = trend_commands(PORTFOLIOS)
     with_portfolios(folder, bootstrap, commands)
@@ -72,7 +72,7 @@ def ours(folder: Path, bootstrap: str, codes: int, ticks: int, batch: int) -> Ra
         worker.stop()
     if not worker.seen("Order submitted"):
         raise RuntimeError(f"the node made no order: nothing was evaluated:\n{worker.end()}")
-    return _times(steady_rate(commits, total), batch * PORTFOLIOS / len(slots))
+    return _times(steady_rate(commits, total, least_s), batch * PORTFOLIOS / len(slots))
 
 
 def fill_single(bootstrap: str, topic: str, market: Market, ticks: int, owners: Sequence[str]) -> int:
@@ -92,7 +92,7 @@ def fill_single(bootstrap: str, topic: str, market: Market, ticks: int, owners: 
     return sent
 
 
-def quix(folder: Path, bootstrap: str, codes: int, ticks: int, keyed_by: str) -> Rate:
+def quix(folder: Path, bootstrap: str, codes: int, ticks: int, keyed_by: str, least_s: float) -> Rate:
     """Evaluations of the Quix application, for as many messages as `ticks`."""
     topic = f"bench.quix.{keyed_by}"
     asyncio.run(provision(bootstrap, [kept(topic, PARTITIONS, 1)], 60))
@@ -107,7 +107,7 @@ def quix(folder: Path, bootstrap: str, codes: int, ticks: int, keyed_by: str) ->
         worker.stop()
     if not worker.seen("crosses: ") or worker.seen("crosses: 0"):
         raise RuntimeError(f"the Quix application saw no cross: nothing was evaluated:\n{worker.end()}")
-    return _times(steady_rate(commits, sent), each)
+    return _times(steady_rate(commits, sent, least_s), each)
 
 
 def _times(rate: Rate, factor: float) -> Rate:
@@ -140,15 +140,17 @@ def long_enough(run: Run, ticks: int) -> tuple[Rate, int]:
             ticks *= GROWTH
 
 
-def measure(codes: int, ticks: int, quix_ticks: int, batch: int = BATCH, rounds: int = 1) -> dict[str, Any]:
+def measure(
+    codes: int, ticks: int, quix_ticks: int, batch: int = BATCH, rounds: int = 1, least_s: float = LEAST_S
+) -> dict[str, Any]:  # fmt: skip
     """Ours and both Quix applications in turn: medians of evaluations a second (also of CPU), and their ratios.
 
-    ticks, quix_ticks (0: leave Quix out): to begin with; more where the machine is too quick for a rate to be seen.
+    ticks, quix_ticks (0: leave Quix out): to begin with; more where that lasts less than least_s.
     """
-    runs: dict[str, Run] = {"ours": lambda folder, bootstrap, n: ours(folder, bootstrap, codes, n, batch)}
+    runs: dict[str, Run] = {"ours": lambda folder, bootstrap, n: ours(folder, bootstrap, codes, n, batch, least_s)}
     if quix_ticks:
-        runs["quix_by_portfolio"] = lambda folder, bootstrap, n: quix(folder, bootstrap, codes, n, "portfolio")
-        runs["quix_by_code"] = lambda folder, bootstrap, n: quix(folder, bootstrap, codes, n, "code")
+        runs["quix_by_portfolio"] = lambda folder, bootstrap, n: quix(folder, bootstrap, codes, n, "portfolio", least_s)
+        runs["quix_by_code"] = lambda folder, bootstrap, n: quix(folder, bootstrap, codes, n, "code", least_s)
     needed = {who: ticks if who == "ours" else quix_ticks for who in runs}
     results: dict[str, list[Rate]] = {who: [] for who in runs}
     for _ in range(rounds):
