@@ -169,6 +169,10 @@ LEAST_S = 8.0
 """Of what is counted: a slot's offset is committed every 5 s, the peer's every 3 s. In less one would see when they are, and no rate."""
 
 
+TICK_S = 0.01
+"""What CPU times are counted in."""
+
+
 class TooShort(RuntimeError):
     """The backlog was worked off before a rate was to be seen."""
 
@@ -183,4 +187,4 @@ def steady_rate(commits: Sequence[Commit], total: int, least_s: float) -> Rate:
         raise TooShort(f"too short to measure: {len(inside)} commits in less than {least_s:g} s")
     first, last = inside[0], inside[-1]
     done = last.done - first.done
-    return Rate(done / (last.at - first.at), done / (last.cpu_s - first.cpu_s))
+    return Rate(done / (last.at - first.at), done / max(last.cpu_s - first.cpu_s, TICK_S))
