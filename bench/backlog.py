@@ -29,6 +29,12 @@ WAVE = 120
 """Updates of a code in one rise and fall: a golden and a death cross each. A random walk would cross more often; the more
 crosses, the more of the work is orders, which the other side of the comparison does not make."""
 
+LEAST_S = 8.0
+"""Of what is counted: a slot's offset is committed every 5 s, the peer's every 3 s. In less one would see when they are, and no rate."""
+
+TICK_S = 0.01
+"""What CPU times are counted in."""
+
 CONFIG = {
     "strategy": {"name": "TrendFollowStrategy", "params": {"short_period": SHORT, "long_period": LONG}},
     "risk_managements": [{"name": "PositionRatioRisk", "params": {"max_position_ratio": 0.2, "max_total_position_ratio": 0.8}}],
@@ -163,14 +169,6 @@ class Rate(NamedTuple):
 
     per_s: float
     per_cpu_s: float
-
-
-LEAST_S = 8.0
-"""Of what is counted: a slot's offset is committed every 5 s, the peer's every 3 s. In less one would see when they are, and no rate."""
-
-
-TICK_S = 0.01
-"""What CPU times are counted in."""
 
 
 class TooShort(RuntimeError):

@@ -23,15 +23,14 @@ from confluent_kafka import Producer
 
 from bench.backlog import LEAST_S, Market, Rate, TooShort, batches, fill_batches, slots_of, steady_rate, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
-from bench.process import NODE_READY, Process, node
+from bench.process import NODE_READY, Process, kafka, node
 from bench.quix import GROUP
 from ginkgo_streams import messages as m
 from ginkgo_streams.domain import events as d
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.topics import kept
-from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.partitioner import partition_of
-from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
+from ginkgo_streams.topics import NODE_APP, TICKS
 
 BATCH = 200
 """Updates in a message of the router: what comes in its window of 10 ms at 20,000 a second, about what a node takes."""
@@ -123,15 +122,8 @@ def long_enough(run: Run, ticks: int) -> tuple[Rate, int]:
     tried = 0
     while True:
         try:
-            with tempfile.TemporaryDirectory() as name:
-                folder = Path(name)
-                broker = Broker(folder / "kafka", heap_mb=512)
-                broker.start()
-                try:
-                    asyncio.run(provision(broker.bootstrap, all_topics(), 60))
-                    return run(folder, broker.bootstrap, ticks), ticks
-                finally:
-                    broker.stop()
+            with tempfile.TemporaryDirectory() as name, kafka(Path(name)) as broker:
+                return run(Path(name), broker.bootstrap, ticks), ticks
         except TooShort as error:
             tried += 1
             if tried == TRIES:

@@ -24,13 +24,12 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from bench.process import LIVECORE_READY, NODE_READY, Process, livecore, node
+from bench.process import LIVECORE_READY, NODE_READY, Process, kafka, livecore, node
 from ginkgo_streams import messages as m
 from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.topics import kept
-from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.partitioner import partition_of
-from ginkgo_streams.topics import CONTROL, MARKET_DATA, MARKET_PARTITIONS, SLOTS, SUBMISSION, all_topics
+from ginkgo_streams.topics import CONTROL, MARKET_DATA, MARKET_PARTITIONS, SLOTS, SUBMISSION
 
 STEP_S = 0.05
 """The feed sends what it has every 50 ms, an array per partition."""
@@ -197,16 +196,9 @@ def measure(ticks: int, seconds: float, rounds: int) -> dict[str, Any]:
     """Ours and the chain in turn."""
     results: dict[str, list[dict[str, float]]] = {"ours": [], "chain": []}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            broker = Broker(folder / "kafka", heap_mb=512)
-            broker.start()
-            try:
-                asyncio.run(provision(broker.bootstrap, all_topics(), 60))
-                results["chain"].append(summary(run_chain(folder, broker.bootstrap, ticks, seconds)))
-                results["ours"].append(summary(run_ours(folder, broker.bootstrap, ticks, seconds)))
-            finally:
-                broker.stop()
+        with tempfile.TemporaryDirectory() as name, kafka(Path(name)) as broker:
+            results["chain"].append(summary(run_chain(Path(name), broker.bootstrap, ticks, seconds)))
+            results["ours"].append(summary(run_ours(Path(name), broker.bootstrap, ticks, seconds)))
     medians = {who: {key: statistics.median(r[key] for r in runs) for key in runs[0]} for who, runs in results.items()}
     ratios = {key: round(medians["ours"][key] / medians["chain"][key], 2) for key in ("p50_ms", "p99_ms")}
     return {"ticks_per_s": ticks, "portfolios": PORTFOLIOS, "rounds": rounds, **medians, "ratio": ratios, "all": results}

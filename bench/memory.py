@@ -22,10 +22,8 @@ import psutil
 
 from bench.backlog import LONG, Market, batches, fill_batches, pace_batches, slots_of, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
-from bench.process import NODE_READY, Process, node
-from ginkgo_streams.engine.provision import provision
-from ginkgo_streams.local.kafka import Broker
-from ginkgo_streams.topics import NODE_APP, TICKS, all_topics
+from bench.process import NODE_READY, Process, kafka, node
+from ginkgo_streams.topics import NODE_APP, TICKS
 
 LIMIT_MB = 400
 
@@ -45,15 +43,10 @@ async def loaded(worker: Process, bootstrap: str, slots: list[int], market: Mark
 
 def measure(codes: int = 5_000, ticks: int = 1_000, seconds: float = 60) -> dict[str, Any]:
     """One node on a broker of its own."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        broker = Broker(folder / "kafka", heap_mb=512)
-        broker.start()
-        worker: Process | None = None
+    with tempfile.TemporaryDirectory() as name, kafka(Path(name)) as broker:
+        bootstrap = broker.bootstrap
+        worker = node(Path(name), bootstrap)
         try:
-            bootstrap = broker.bootstrap
-            asyncio.run(provision(bootstrap, all_topics(), 60))
-            worker = node(folder, bootstrap)
             worker.wait_for(NODE_READY)
             empty = psutil.Process(worker.pid).memory_info().rss / 2**20
             commands = trend_commands(PORTFOLIOS)
@@ -65,9 +58,7 @@ def measure(codes: int = 5_000, ticks: int = 1_000, seconds: float = 60) -> dict
             found = asyncio.run(loaded(worker, bootstrap, slots, market, seconds))
             worker.stop()
         finally:
-            if worker is not None:
-                worker.kill()
-            broker.stop()
+            worker.kill()
     result = {
         "codes": codes, "portfolios": PORTFOLIOS, "ticks_per_s": ticks, "seconds": seconds, "empty_mb": round(empty), "limit_mb": LIMIT_MB,
         "median_mb": round(statistics.median(found)), "most_mb": round(max(found)), "last_mb": round(found[-1]),

@@ -19,12 +19,10 @@ from confluent_kafka import Producer
 from bench import population
 from bench.backlog import watch_commits
 from bench.pair import HEARTBEAT_S, SESSION_TIMEOUT_S, Marks, Pair, Size
-from bench.process import TIMEOUT_S, Process
+from bench.process import TIMEOUT_S, Process, kafka
 from bench.quix import GROUP
 from bench.traffic import Message, Traffic
-from ginkgo_streams.engine.provision import provision
 from ginkgo_streams.engine.topics import kept
-from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.partitioner import partition_of
 from ginkgo_streams.topics import SLOTS
 
@@ -48,14 +46,9 @@ def fill(bootstrap: str, size: Size) -> int:
 @contextmanager
 def staged(folder: Path, size: Size) -> Iterator[Pair]:
     """Two instances that answer, on a broker of their own. Everything is ended afterwards."""
-    broker = Broker(folder / "kafka", heap_mb=512)
-    broker.start()
-    try:
-        asyncio.run(provision(broker.bootstrap, [kept(ASKED, SLOTS, 1), kept(ANSWERS, SLOTS, 1)], 60))
-        with _pair(folder, broker.bootstrap, size) as pair:
-            yield pair
-    finally:
-        broker.stop()
+    topics = [kept(ASKED, SLOTS, 1), kept(ANSWERS, SLOTS, 1)]
+    with kafka(folder, topics) as broker, _pair(folder, broker.bootstrap, size) as pair:
+        yield pair
 
 
 @contextmanager

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.engine.topics import TopicSpec
+from ginkgo_streams.local.kafka import Broker
 from ginkgo_streams.local.process import spawn, wait_for
+from ginkgo_streams.topics import all_topics
 
 TIMEOUT_S = 120.0
 LOOK_S = 0.005
 """How often its log is looked at: the times of its lines are late by so much at most."""
 
 NODE_READY, LIVECORE_READY = "ExecutionNode ready", "LiveCore ready"
+
+
+@contextmanager
+def kafka(folder: Path, topics: Sequence[TopicSpec] | None = None) -> Iterator[Broker]:
+    """A broker of its own with topics (None: ours), stopped afterwards."""
+    broker = Broker(folder / "kafka", heap_mb=512)
+    broker.start()
+    try:
+        asyncio.run(provision(broker.bootstrap, all_topics() if topics is None else topics, 60))
+        yield broker
+    finally:
+        broker.stop()
 
 
 class Process:

@@ -24,10 +24,9 @@ from typing import Any
 
 from bench.backlog import LONG, Market, batches, fill_batches, pace_batches, slots_of, trend_commands, watch_commits
 from bench.latency import PORTFOLIOS, send_commands
-from bench.process import NODE_READY, TIMEOUT_S, Process, node
-from ginkgo_streams.engine.provision import provision
+from bench.process import NODE_READY, TIMEOUT_S, Process, kafka, node
 from ginkgo_streams.local.kafka import Broker
-from ginkgo_streams.topics import NODE_APP, TICKS, all_topics, changelog
+from ginkgo_streams.topics import NODE_APP, TICKS, changelog
 
 LOAD_TICKS_PER_S = 1_000
 
@@ -86,14 +85,8 @@ def run(folder: Path, broker: Broker, codes: int, load_s: float) -> dict[str, An
 
 def measure(codes: int, load_s: float) -> dict[str, Any]:
     """One size on a broker of its own."""
-    with tempfile.TemporaryDirectory() as name:
-        broker = Broker(Path(name) / "kafka", heap_mb=512)
-        broker.start()
-        try:
-            asyncio.run(provision(broker.bootstrap, all_topics(), 60))
-            result = run(Path(name), broker, codes, load_s)
-        finally:
-            broker.stop()
+    with tempfile.TemporaryDirectory() as name, kafka(Path(name)) as broker:
+        result = run(Path(name), broker, codes, load_s)
     print(f"recovery: {result}", file=sys.stderr)
     return result
 

@@ -11,12 +11,10 @@ from bench import population
 from bench.backlog import LONG, Market, batches, fill_batches, slots_of, watch_commits
 from bench.latency import send_commands
 from bench.pair import HEARTBEAT_S, SESSION_TIMEOUT_S, Marks, Pair, Size
-from bench.process import LIVECORE_READY, NODE_READY, TIMEOUT_S, livecore, node
+from bench.process import LIVECORE_READY, NODE_READY, TIMEOUT_S, kafka, livecore, node
 from bench.traffic import STEP_S, Message, Traffic
 from ginkgo_streams import messages as m
-from ginkgo_streams.engine.provision import provision
-from ginkgo_streams.local.kafka import Broker
-from ginkgo_streams.topics import MARKET_DATA, MARKET_PARTITIONS, NODE_APP, SLOTS, SUBMISSION, TICKS, all_topics
+from ginkgo_streams.topics import MARKET_DATA, MARKET_PARTITIONS, NODE_APP, SLOTS, SUBMISSION, TICKS
 
 TICKS_PER_S = 20_000
 CLOCK_EVERY = round(1 / STEP_S)
@@ -64,14 +62,8 @@ class Orders:
 @contextmanager
 def staged(folder: Path, size: Size) -> Iterator[Pair]:
     """Both nodes trade. Everything is ended afterwards."""
-    broker = Broker(folder / "kafka", heap_mb=512)
-    broker.start()
-    try:
-        asyncio.run(provision(broker.bootstrap, all_topics(), 60))
-        with _pair(folder, broker.bootstrap, size) as pair:
-            yield pair
-    finally:
-        broker.stop()
+    with kafka(folder) as broker, _pair(folder, broker.bootstrap, size) as pair:
+        yield pair
 
 
 @contextmanager
