@@ -75,7 +75,9 @@ class _SlotQueue:
 class _Step:
     """Messages that come one right after the other. whole: set unless some have come and others may follow."""
 
-    whole: asyncio.Event
+    gather_s: float
+    window_s: float
+    whole: asyncio.Event = field(default_factory=asyncio.Event)
     counts: deque[int] = field(default_factory=lambda: deque(maxlen=STEPS))
     count: int = 0
     began: float = -1e9
@@ -85,10 +87,11 @@ class _Step:
     def __post_init__(self) -> None:
         self.whole.set()
 
-    def add(self, loop: asyncio.AbstractEventLoop, gather_s: float, window_s: float) -> None:
+    def add(self) -> None:
         """One more message."""
+        loop = asyncio.get_running_loop()
         now = loop.time()
-        if now >= min(self.added + gather_s, self.began + window_s):
+        if now >= min(self.added + self.gather_s, self.began + self.window_s):
             if self.count:
                 self.counts.append(self.count)
             self.count, self.began = 0, now
@@ -98,12 +101,12 @@ class _Step:
             self._end()
         elif self.timer is None:
             self.whole.clear()
-            self.timer = loop.call_at(now + gather_s, self._look, loop, gather_s, now + window_s)
+            self.timer = loop.call_at(now + self.gather_s, self._look, loop, now + self.window_s)
 
-    def _look(self, loop: asyncio.AbstractEventLoop, gather_s: float, latest: float) -> None:
-        due = min(self.added + gather_s, latest)
+    def _look(self, loop: asyncio.AbstractEventLoop, latest: float) -> None:
+        due = min(self.added + self.gather_s, latest)
         if due > loop.time():
-            self.timer = loop.call_at(due, self._look, loop, gather_s, latest)
+            self.timer = loop.call_at(due, self._look, loop, latest)
         else:
             self._end()
 
@@ -140,7 +143,7 @@ class Router:
         self._clock_s = clock_s
         self._queues: dict[int, _SlotQueue] = {}
         self._wanted = _WantedBySlot()
-        self._step = _Step(asyncio.Event())
+        self._step = _Step(min(GATHER_S, window_s), window_s)
         self._clock = 0
         self._clock_timer: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
@@ -168,7 +171,7 @@ class Router:
                 delivery.parts += 1
             self._wake(slot, queue)
         if delivery.parts:
-            self._step.add(loop, min(GATHER_S, self._window_s), self._window_s)
+            self._step.add()
         else:
             delivery.done.set_result(None)
         if clock > self._clock:

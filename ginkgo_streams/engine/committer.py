@@ -45,7 +45,7 @@ class Group:
 
 
 class Committer:
-    """The groups of one runner. `sent` and `checkpoint` are called by its writer, `run` is a task of its own."""
+    """The groups of one runner. `send` and `checkpoint` are called by its writer, `run` is a task of its own."""
 
     def __init__(self, app: Any, name: str, tables: Sequence[FencedTable], inputs: Collection[str]) -> None:
         """inputs: the topics whose offsets are committed."""

@@ -90,6 +90,16 @@ async def send(app: Any, topic: str, key: bytes | None, value: bytes, partition:
     return result
 
 
+SENDING_ROUNDS = 4
+"""Rounds of the loop in which aiokafka writes to its connection what it was given."""
+
+
+async def let_send() -> None:
+    """Let the producer write what it was given, before the loop is kept for long."""
+    for _ in range(SENDING_ROUNDS):
+        await asyncio.sleep(0)
+
+
 def generation(app: Any) -> int:
     """The group generation of the present assignment."""
     return int(app.consumer_generation_id)

@@ -43,9 +43,6 @@ GATHER_MAX_S = 0.005
 """Longest pause of the writer between two rounds. It pauses for as long as the last round took, so that under load half of
 its time is left to the agents, and next to nothing when idle."""
 
-SENDING_ROUNDS = 4
-"""Rounds of the loop in which aiokafka writes to its connection what it was given."""
-
 RELEASE_TIMEOUT_S = 10.0
 """How long giving slots back may wait for the broker. Then they are left as they are: the next owner recovers."""
 
@@ -336,7 +333,7 @@ class Runner:
             for item in items:
                 if item.generation == generation and self._accepting:
                     by_slot.setdefault(item.partition, []).append(item)
-            await _let_send()  # what others have given to the producer, as the router its ticks
+            await internals.let_send()  # what others have given to the producer, as the router its ticks
             for index, arrived in by_slot.items():
                 if generation != internals.generation(self.app) or not self._accepting:
                     break  # these slots are no longer those that the inputs were for
@@ -345,7 +342,7 @@ class Runner:
                     point("after_apply")
                     if owned.pending:  # at once: an order need not wait for what the other slots have to do
                         await self._send()
-                    await _let_send()
+                    await internals.let_send()
             ended = time.monotonic()
             spent = ended - began
 
@@ -362,9 +359,3 @@ class Runner:
             owned = self.slots[order[self._checkpoint_turn]]
             if owned.changed or owned.stale(time.monotonic()):
                 await self._committer.checkpoint([owned], self._loaded_generation)
-
-
-async def _let_send() -> None:
-    """Let the producer write what it was given, before the loop is kept for long."""
-    for _ in range(SENDING_ROUNDS):
-        await asyncio.sleep(0)

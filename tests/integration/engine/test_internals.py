@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.app.base import App
 from faust.stores.rocksdb import Store
@@ -26,6 +26,8 @@ from rocksdict import WriteBatch
 from ginkgo_streams.engine import internals
 from ginkgo_streams.engine.app import AppSettings, EngineApp
 from ginkgo_streams.engine.consumer import FETCH_WAIT_MS, TOGETHER, _batches, _message
+from ginkgo_streams.engine.provision import provision
+from ginkgo_streams.engine.topics import kept
 from ginkgo_streams.local.kafka import Broker
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "rocksdict": "0.3.29", "mode-streaming": "0.7.1"}
@@ -125,6 +127,32 @@ def test_internals_records_that_were_read_together_go_through_faust_as_one_event
     asyncio.run(through())
     assert "method_queue._process_enqueued" in source(MethodQueueWorker)
     assert "call_soon_threadsafe" in source(MethodQueue._process_enqueued)
+
+
+def test_internals_producer_has_written_what_it_was_given_when_it_was_let_to(kafka: Broker) -> None:
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", enable_idempotence=True)
+        await producer.start()
+        try:
+            await producer.send_and_wait("internals-written", b"first", partition=0)
+            written: list[Any] = []
+            to_broker = producer.client.send
+
+            def send(node: int, request: Any, **options: Any) -> Any:
+                written.append(request)
+                return to_broker(node, request, **options)
+
+            producer.client.send = send
+            acknowledged = await producer.send("internals-written", b"second", partition=0)
+            assert not written
+            await internals.let_send()
+            assert len(written) == 1
+            await acknowledged
+        finally:
+            await producer.stop()
+
+    asyncio.run(provision(kafka.bootstrap, [kept("internals-written", 1, 1)], 30))
+    asyncio.run(send())
 
 
 def test_internals_consumers_thread_has_a_loop_that_another_thread_may_close_connections_of() -> None:

@@ -230,9 +230,9 @@ def test_apply_all_replayed_inputs_are_given_one_by_one() -> None:
     assert made.slot.messages == ["message", "message", "message+message"]
 
 
-def heir(values: dict[bytes, bytes], now: float) -> OwnedSlot:
+def heir(values: dict[bytes, bytes], now: float, epoch: int = 8) -> OwnedSlot:
     """The owner of these values of the primary table from `now` on."""
-    made = OwnedSlot(0, 8, Recorder(), "main")
+    made = OwnedSlot(0, epoch, Recorder(), "main")
     made.load("main", values.items(), now)
     return made
 
@@ -253,13 +253,11 @@ def test_checkpoint_recovered_values_are_written_again_in_their_order_over_a_min
 
 def test_checkpoint_owners_that_live_shortly_write_all_again_between_them() -> None:
     values = {b"%02d" % n: seal(0, n, {"in": 3}, b"x") for n in range(12)}
-    before = dict(values)
     for owner in range(4):
-        slot = OwnedSlot(0, 1 + owner, Recorder(), "main")
-        slot.load("main", values.items(), 0.0)
+        slot = heir(values, 0.0, epoch=1 + owner)
         for at in range(0, 21, 5):
             values |= written_again(slot, float(at))
-    assert all(unseal(values[name]).epoch > 0 for name in before)
+    assert all(unseal(value).epoch > 0 for value in values.values())
 
 
 def test_checkpoint_claim_is_written_again_once_a_minute() -> None:
